@@ -1,0 +1,135 @@
+"""Recorded results: every number the book did not compute in the cell next to it."""
+
+import json
+import os
+import platform
+import tempfile
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from maml_tutorial.evaluation import Score
+
+RECORDS = files("maml_tutorial") / "data"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run and what came of it, with all that is needed to repeat it.
+
+    Attributes:
+        name: what it is called, also the file's name.
+        command: the command that makes it again.
+        config: every setting of the run.
+        seeds: `{"init": …, "train": …, "test": …}`.
+        steps_done: outer-loop steps that were run.
+        steps_planned: outer-loop steps of the preset; fewer done means an unfinished run.
+        scores: `{label: {inner steps: Score}}` on query sets of unseen tasks.
+        history: `(step, loss)` pairs of the training.
+        seconds: wall time of the training.
+        device: what it ran on.
+        versions: of Python and the packages that matter.
+    """
+
+    name: str
+    command: str
+    config: dict[str, Any]
+    seeds: dict[str, int]
+    steps_done: int
+    steps_planned: int
+    scores: dict[str, dict[int, Score]]
+    history: list[tuple[int, float]]
+    seconds: float
+    device: str = field(default_factory=lambda: describe_device())
+    versions: dict[str, str] = field(default_factory=lambda: describe_versions())
+
+
+def describe_device(device: str = "cpu") -> str:
+    """Name the processor in words, with the number of threads.
+
+    Example:
+        >>> "thread" in describe_device()
+        True
+    """
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{platform.machine()} CPU, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def describe_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide a result.
+
+    Example:
+        >>> sorted(describe_versions())
+        ['maml_tutorial', 'python', 'torch']
+    """
+    packages = {name: version(name) for name in ("maml_tutorial", "torch")}
+    return {"python": platform.python_version(), **packages}
+
+
+def save_record(record: Record, folder: Path) -> Path:
+    """Write `folder/<name>.json`, beside it first and renamed when whole.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        OSError: if the folder cannot be written to; nothing half-written is left.
+        ValueError: if a value is not JSON or not finite.
+    """
+    text = json.dumps(asdict(record), indent=1, allow_nan=False) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{record.name}.json"
+    handle, beside = tempfile.mkstemp(dir=folder, prefix=f".{record.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(beside, 0o644)
+        os.replace(beside, target)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+    return target
+
+
+def list_records(folder: Any = RECORDS) -> list[str]:
+    """Names of the records in `folder`, by default those that ship with the package.
+
+    Example:
+        >>> "sinusoid-k5" in list_records()
+        True
+    """
+    return sorted(
+        p.name.removesuffix(".json") for p in folder.iterdir() if p.name.endswith(".json")
+    )
+
+
+def load_record(name: str, folder: Any = RECORDS) -> Record:
+    """Read a record by name.
+
+    Args:
+        name: such as `"sinusoid-k5"`; `list_records()` gives them all.
+        folder: where to look; by default, among those that ship with the package.
+
+    Raises:
+        KeyError: if there is no such record; the error lists those there are.
+
+    Example:
+        >>> record = load_record("sinusoid-k5")
+        >>> record.scores["5-shot"][1].n_tasks >= 1000
+        True
+    """
+    if name not in list_records(folder):
+        raise KeyError(f"no record {name!r}; there are: {', '.join(list_records(folder))}")
+    fields = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    fields["scores"] = {
+        label: {int(steps): Score(*value) for steps, value in by_steps.items()}
+        for label, by_steps in fields["scores"].items()
+    }
+    fields["history"] = [tuple(pair) for pair in fields["history"]]
+    return Record(**fields)

@@ -1,0 +1,144 @@
+"""Meta-training: draw a meta-batch of tasks, take the meta-gradient, let an optimiser step."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from tqdm import tqdm
+
+from maml_tutorial.maml import maml_loss
+from maml_tutorial.models import LossFn, Params
+from maml_tutorial.tasks import TaskSampler, require_at_least
+
+OptimizerFactory = Callable[[list[Tensor]], Optimizer]
+History = list[tuple[int, float]]
+
+
+class Training(NamedTuple):
+    """What `meta_train` returns.
+
+    Attributes:
+        params: θ after the last step, leaves that require a gradient.
+        history: `(step, loss)` pairs; each loss is the mean over the steps since the pair before.
+    """
+
+    params: Params
+    history: History
+
+
+class DivergenceError(FloatingPointError):
+    """The meta-training loss is no longer a finite number.
+
+    Attributes:
+        step: the step, counted from 1, whose loss was not finite.
+        params: the last parameters whose loss was finite.
+        history: the history up to there.
+    """
+
+    def __init__(self, step: int, loss: float, params: Params, history: History) -> None:
+        super().__init__(
+            f"the loss is {loss} at step {step}: training diverged. The last good parameters are "
+            "in this error's .params. Try a smaller inner_lr or meta_lr, or fewer inner_steps."
+        )
+        self.step, self.params, self.history = step, params, history
+
+
+def meta_train(
+    loss_fn: LossFn,
+    params: Params,
+    sampler: TaskSampler,
+    *,
+    inner_lr: float,
+    inner_steps: int = 1,
+    first_order: bool = False,
+    meta_batch_size: int = 25,
+    meta_steps: int,
+    generator: torch.Generator,
+    meta_lr: float = 1e-3,
+    optimizer: OptimizerFactory | None = None,
+    log_every: int = 100,
+    progress: bool = True,
+) -> Training:
+    r"""Minimise the MAML objective with an optimiser, on fresh tasks at every step.
+
+    $$\theta \leftarrow \theta - \beta\, \nabla_\theta\, \mathrm{maml\_loss}(\theta)$$
+
+    With `inner_steps=0` nothing adapts, and this is joint training: one network for all tasks.
+
+    Args:
+        loss_fn: `(params, x, y)` → scalar, for one task.
+        params: where to start; left as they are.
+        sampler: `(n_tasks, generator) -> Task`.
+        inner_lr: α.
+        inner_steps: inner-loop steps a task.
+        first_order: leave out the second derivatives of the meta-gradient.
+        meta_batch_size: tasks a step.
+        meta_steps: steps of the outer loop.
+        generator: drives the sampler.
+        meta_lr: β, for the default optimiser.
+        optimizer: makes another optimiser from a list of tensors, such as
+            `functools.partial(torch.optim.SGD, lr=0.01)`; the default is Adam with `meta_lr`.
+        log_every: steps between two entries of the history.
+        progress: show a progress bar.
+
+    Returns:
+        A `Training` with the parameters and the history.
+
+    Raises:
+        ValueError: if a count is too small.
+        DivergenceError: at the first loss that is not finite; it holds the last good parameters.
+
+    Example:
+        >>> from torch.nn.functional import mse_loss
+        >>> from maml_tutorial.models import MLP, init_params, make_loss
+        >>> from maml_tutorial.tasks import SinusoidTasks
+        >>> training = meta_train(
+        ...     make_loss(MLP(), mse_loss), init_params(MLP(), seed=0), SinusoidTasks(),
+        ...     inner_lr=0.01, meta_steps=200, generator=torch.Generator().manual_seed(0),
+        ...     progress=False)
+        >>> [step for step, _ in training.history]
+        [100, 200]
+
+    Reference:
+        Finn, Abbeel & Levine 2017, algorithm 1; Adam as in appendix A.
+    """
+    require_at_least(1, meta_batch_size=meta_batch_size, meta_steps=meta_steps, log_every=log_every)
+    params = {name: p.detach().clone().requires_grad_() for name, p in params.items()}
+    make_optimizer = optimizer or partial(torch.optim.Adam, lr=meta_lr)
+    meta_optimizer = make_optimizer(list(params.values()))
+    good = _copy(params)
+    history: History = []
+    since_log: list[float] = []
+    with tqdm(total=meta_steps, disable=not progress, unit="step", mininterval=0.5) as bar:
+        for step in range(1, meta_steps + 1):
+            tasks = sampler(meta_batch_size, generator)
+            loss = maml_loss(
+                loss_fn,
+                params,
+                tasks,
+                inner_lr=inner_lr,
+                inner_steps=inner_steps,
+                first_order=first_order,
+            )
+            value = loss.item()
+            if not math.isfinite(value):
+                raise DivergenceError(step, value, good, history)
+            good = _copy(params)
+            meta_optimizer.zero_grad()
+            loss.backward()
+            meta_optimizer.step()
+            since_log.append(value)
+            if step % log_every == 0 or step == meta_steps:
+                history.append((step, sum(since_log) / len(since_log)))
+                since_log.clear()
+                bar.set_postfix(loss=f"{history[-1][1]:.3g}", refresh=False)
+            bar.update()
+    return Training(params, history)
+
+
+def _copy(params: Params) -> Params:
+    return {name: p.detach().clone().requires_grad_() for name, p in params.items()}

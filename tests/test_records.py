@@ -1,0 +1,76 @@
+"""Records say all that is needed to repeat a run, and are written whole or not at all."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from maml_tutorial.evaluation import Score
+from maml_tutorial.records import Record, list_records, load_record, save_record
+
+
+def record(**changes):
+    fields = {
+        "name": "a-run",
+        "command": "python -m maml_tutorial train a-run",
+        "config": {"inner_lr": 0.01},
+        "seeds": {"init": 0},
+        "steps_done": 10,
+        "steps_planned": 10,
+        "scores": {"5-shot": {1: Score(0.5, 0.1, 1000, 5000)}},
+        "history": [(5, 2.0), (10, 1.0)],
+        "seconds": 1.5,
+    }
+    return Record(**{**fields, **changes})
+
+
+def test_a_record_comes_back_as_it_was_written(tmp_path):
+    written = record()
+    save_record(written, tmp_path / "new folder")
+    assert load_record("a-run", tmp_path / "new folder") == written
+
+
+def test_an_unknown_record_is_named_with_those_there_are(tmp_path):
+    save_record(record(), tmp_path)
+    with pytest.raises(KeyError, match="'another'.*a-run"):
+        load_record("another", tmp_path)
+
+
+def test_nothing_half_written_is_left_when_writing_fails(tmp_path, monkeypatch):
+    save_record(record(), tmp_path)
+    before = (tmp_path / "a-run.json").read_text()
+
+    def fail(*args):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("maml_tutorial.records.os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_record(record(seconds=2.0), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["a-run.json"]
+    assert (tmp_path / "a-run.json").read_text() == before
+
+
+def test_a_value_that_is_not_finite_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="nan|JSON"):
+        save_record(record(seconds=math.nan), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    with pytest.raises(OSError, match="file"):
+        save_record(record(), Path(blocker) / "folder")
+
+
+@pytest.mark.parametrize("name", list_records())
+def test_every_shipped_record_is_complete_and_its_command_names_it(name):
+    shipped = load_record(name)
+    assert shipped.name == name
+    assert shipped.command.startswith("python -m maml_tutorial train ")
+    assert 0 < shipped.steps_done <= shipped.steps_planned
+    assert {"init", "train", "test"} <= set(shipped.seeds)
+    assert {"python", "torch"} <= set(shipped.versions)
+    assert shipped.seconds > 0 and shipped.device
+    for by_steps in shipped.scores.values():
+        assert all(s.interval > 0 and s.n_tasks >= 600 for s in by_steps.values())
