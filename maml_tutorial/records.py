@@ -81,6 +81,12 @@ def save_record(record: Record, folder: Path) -> Path:
     Raises:
         OSError: if the folder cannot be written to; nothing half-written is left.
         ValueError: if a value is not JSON or not finite.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = save_record(load_record("sinusoid-k5"), Path(folder))
+        ...     path.name
+        'sinusoid-k5.json'
     """
     text = json.dumps(asdict(record), indent=1, allow_nan=False) + "\n"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,98 @@
+"""The package keeps its rules: one direction of imports, documented names, a working command."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import maml_tutorial
+from maml_tutorial.__main__ import main
+from maml_tutorial.records import load_record
+
+PACKAGE = Path(maml_tutorial.__file__).parent
+# A module imports only from the rows before its own, or from its own row.
+ROWS = (
+    {"tasks", "glyphs", "omniglot", "episodes", "_cache"},
+    {"models"},
+    {"adapt"},
+    {"maml"},
+    {"training"},
+    {"evaluation"},
+    {"records"},
+    {"plots", "figures", "exercises"},
+    {"__main__", "__init__"},
+)
+ROW = {module: i for i, row in enumerate(ROWS) for module in row}
+
+
+def imports_of(source):
+    """Modules of the package that a module's source imports."""
+    for node in ast.walk(ast.parse(source)):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        yield from (n.split(".")[1] for n in names if n.startswith("maml_tutorial."))
+
+
+def wrong_imports(module, source):
+    return [other for other in imports_of(source) if ROW[other] > ROW[module]]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
+def test_data_flows_one_way(path):
+    module = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert wrong_imports(module, path.read_text(encoding="utf-8")) == []
+
+
+def test_an_import_against_the_flow_would_be_seen():
+    assert wrong_imports("adapt", "from maml_tutorial.training import meta_train") == ["training"]
+    assert wrong_imports("adapt", "import maml_tutorial.plots") == ["plots"]
+
+
+@pytest.mark.parametrize("name", maml_tutorial.__all__)
+def test_every_public_name_has_a_docstring(name):
+    assert len(inspect.getdoc(getattr(maml_tutorial, name)) or "") > 40
+
+
+# The example of `load_omniglot` would need the data; tests/test_omniglot.py runs it for real.
+FUNCTIONS = [
+    name
+    for name in maml_tutorial.__all__
+    if inspect.isfunction(getattr(maml_tutorial, name)) and name != "load_omniglot"
+]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_public_function_has_an_executed_example(name):
+    assert ">>>" in inspect.getdoc(getattr(maml_tutorial, name))
+
+
+@pytest.mark.parametrize("options", [[], ["--first-order"]])
+def test_the_command_writes_a_record_that_says_it_is_unfinished(tmp_path, monkeypatch, options):
+    monkeypatch.setattr("maml_tutorial.__main__.N_TEST_TASKS", 1000)
+    arguments = ["train", "sinusoid-k5", "--meta-steps", "20", "--seed", "3", *options]
+    result = CliRunner().invoke(main, [*arguments, "--output", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    (path,) = tmp_path.iterdir()
+    record = load_record(path.stem, tmp_path)
+    assert (record.steps_done, record.steps_planned) == (20, 70_000)
+    assert record.command.split()[3:5] == ["train", "sinusoid-k5"]
+    assert ("--first-order" in record.command) is bool(options)
+    assert record.config["first_order"] is bool(options)
+    assert record.seeds == {"init": 3, "train": 4, "test": 5}
+    assert str(record.scores["5-shot"][1]) in result.output
+
+
+def test_an_unknown_preset_is_named_with_those_there_are():
+    result = CliRunner().invoke(main, ["train", "sinusoid-k7"])
+    assert result.exit_code == 2
+    assert "'sinusoid-k7'" in result.output and "sinusoid-k10" in result.output
+
+
+def test_the_list_names_every_preset_with_its_settings():
+    output = CliRunner().invoke(main, ["list"]).output
+    assert "sinusoid-k5: k_shot=5" in output and "inner_lr=0.01" in output
