@@ -69,9 +69,13 @@ def score(values: Tensor) -> Score:
     """
     if values.ndim not in (1, 2) or values.shape[0] < 2:
         raise ValueError(f"an interval needs at least 2 tasks, got values {tuple(values.shape)}")
-    if not torch.isfinite(values).all():
-        raise ValueError("values has entries that are not finite: did adaptation diverge?")
     per_task = values.double().reshape(values.shape[0], -1).mean(dim=1)
+    diverged = int((~per_task.isfinite()).sum())
+    if diverged:
+        raise ValueError(
+            f"no finite value in {diverged} of {len(per_task)} tasks: adaptation diverged there. "
+            "Try a smaller inner_lr or fewer inner_steps."
+        )
     n = per_task.numel()
     return Score(
         per_task.mean().item(), Z_95 * per_task.std().item() / math.sqrt(n), n, values.numel()

@@ -172,6 +172,42 @@ def plot_fits(
     axis.set(title=learner, xlabel="x")
 
 
+def label_lines(axis: Axes, *, gap: float = 0.08) -> None:
+    """Write each line's name beside its right end, in place of a legend.
+
+    Call it last, when the axis' limits are set. Lines without a label are left out, and names
+    that would touch are moved apart.
+
+    Args:
+        axis: with lines drawn by `plot(..., label=...)` or `axhline`.
+        gap: the least distance between two names, as a share of the axis' height.
+
+    Example:
+        >>> with style():
+        ...     fig, axis = plt.subplots()
+        ...     _ = axis.plot([0, 1], [0, 1], label="up"), axis.plot([0, 1], [0, 0], label="flat")
+        ...     label_lines(axis)
+        >>> [text.get_text() for text in axis.texts]
+        ['flat', 'up']
+        >>> plt.close(fig)
+    """
+    left, _ = axis.get_xlim(), axis.get_ylim()  # settles both limits before they are used
+    to_share = axis.transData + axis.transAxes.inverted()
+    lines = [line for line in axis.get_lines() if not str(line.get_label()).startswith("_")]
+    ends = [to_share.transform((left[0], line.get_ydata()[-1]))[1] for line in lines]
+    at = -gap
+    for height, line in sorted(zip(ends, lines, strict=True), key=lambda pair: pair[0]):
+        at = max(height, at + gap)
+        axis.annotate(
+            line.get_label(),
+            (1.0, at),
+            xycoords="axes fraction",
+            xytext=(8, 0),
+            textcoords="offset points",
+            verticalalignment="center",
+        )
+
+
 def draw_card(axis: Axes, image: Tensor, title: str = "") -> None:
     """Draw a letter, `(1, height, width)` or `(height, width)`, as dark ink on a light card."""
     axis.imshow(image.detach().float().squeeze(0).numpy(), cmap="gray_r", interpolation="nearest")

@@ -185,8 +185,8 @@ def test_bad_settings_are_named(options, named):
 
 
 def test_values_that_are_not_finite_are_refused():
-    with pytest.raises(ValueError, match="diverge"):
-        score(torch.tensor([1.0, float("nan")]))
+    with pytest.raises(ValueError, match="1 of 3 tasks: adaptation diverged"):
+        score(torch.tensor([1.0, float("nan"), 2.0]))
 
 
 def test_one_task_has_no_interval():

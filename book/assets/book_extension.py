@@ -1,0 +1,126 @@
+"""The book's own Sphinx extension: no network, figures in light and dark, accessible markup.
+
+Jupyter Book and its theme do the rest. Each part below repairs or adds one thing and says why.
+"""
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from records_table import RecordsTable
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+
+def add_mathjax(app: Sphinx) -> None:
+    """Put MathJax into the site: one file, taken from the Python package that carries it."""
+    package = find_spec("mathjax")
+    if package is None or not package.submodule_search_locations:
+        raise ImportError("MathJax is missing: pip install django-static-mathjax")
+    folder = Path(package.submodule_search_locations[0])
+    app.config.html_static_path.append(str(folder / "static/mathjax/es5/tex-svg.js"))
+
+
+def inline_svg(text: str, prefix: str, alt: str = "") -> str:
+    """Return an SVG file's text ready to stand inside a page.
+
+    Args:
+        text: The file: an optional XML header, then one ``<svg>`` element.
+        prefix: Put before each id, so that two figures of one page share none.
+        alt: Accessible name; used where the picture has no ``<title>`` of its own.
+
+    Returns:
+        HTML: the ``<svg>`` element in ``<figure class="figure-svg">``.
+
+    Raises:
+        ValueError: Where the picture has neither a title nor an alternative text.
+
+    Example:
+        >>> svg = '<svg role="img"><path id="a"/><use href="#a"/></svg>'
+        >>> print(inline_svg(svg, "f1-", "A wave"))  # doctest: +ELLIPSIS
+        <figure class="figure-svg"><svg role="img"><title>A wave</title><path id="f1-a"/>...</figure>
+    """
+    svg = text[text.index("<svg") :].strip()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    svg = re.sub(r'(\bid="|\bhref="#|url\(#)', rf"\g<1>{prefix}", svg)
+    # matplotlib styles `*`: in a page that would reach everything else on it.
+    svg = re.sub(r"(<style[^>]*>)\s*\*\s*{", r"\g<1>.figure-svg *{", svg)
+    if "<title" not in svg:
+        if not alt:
+            raise ValueError("a figure has neither a <title> nor an alternative text")
+        end = svg.index(">") + 1
+        title = alt.replace("&", "&amp;").replace("<", "&lt;")
+        svg = f"{svg[:end]}<title>{title}</title>{svg[end:]}"
+    if ' role="' not in svg[: svg.index(">")]:
+        svg = svg.replace("<svg", '<svg role="img"', 1)
+    return f'<figure class="figure-svg">{svg}</figure>'
+
+
+class InlineFigures(SphinxPostTransform):
+    """Write SVG pictures into the page itself, so that they follow its colours and fonts."""
+
+    default_priority = 5  # right after myst_nb has chosen one form of each output
+    formats = ("html",)
+
+    def run(self, **_: Any) -> None:
+        """Replace each image node that shows a local SVG file."""
+        for number, image in enumerate(list(self.document.findall(nodes.image))):
+            path = Path(self.env.srcdir, image["uri"].lstrip("/"))
+            if path.suffix != ".svg" or not path.is_file():
+                continue
+            try:
+                html = inline_svg(path.read_text("utf-8"), f"figure{number}-", image.get("alt", ""))
+            except ValueError as error:
+                logger.warning("%s (%s)", error, path.name, location=image)
+            else:
+                image.replace_self(nodes.raw("", html, format="html"))
+
+
+def slim_site(app: Sphinx, error: Exception | None) -> None:
+    """Remove what the themes copy and no page loads: source maps, templates, the second icons."""
+    static = Path(app.outdir, "_static")
+    for pattern in ("*.map", "*.LICENSE.txt", "*-macros.html", "fontawesome.js", "*.ttf"):
+        for path in static.rglob(pattern):
+            path.unlink()
+
+
+def warn_of_errors(app: Sphinx, doctree: nodes.document) -> None:
+    """Warn of a cell that raised: the build would pass otherwise."""
+    for node in doctree.findall(nodes.literal_block):
+        if "traceback" in node["classes"]:
+            last = node.astext().strip().splitlines()[-1]
+            logger.warning("a cell's output is an error: %s", last, location=node)
+
+
+def repair_page(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:
+    """Drop scripts that come twice or from elsewhere, and mend the roles of citations."""
+    seen: set[tuple] = set()
+    kept = []
+    for script in context.get("script_files", []):
+        name = str(getattr(script, "filename", script) or "")
+        key = (name, getattr(script, "attributes", {}).get("body"))
+        if key not in seen and not name.startswith(("http:", "https:", "//")):
+            kept.append(script)
+        seen.add(key)
+    context["script_files"] = kept
+    if "body" in context:
+        # A list's children must be list items; docutils gives them a role that is out of use.
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect the parts."""
+    # Jupyter Book sets this value for an extension that the book does without.
+    app.add_config_value("comments_config", {}, "html")
+    app.add_directive("records", RecordsTable)
+    app.add_post_transform(InlineFigures)
+    app.connect("builder-inited", add_mathjax)
+    app.connect("build-finished", slim_site)
+    app.connect("doctree-read", warn_of_errors)
+    app.connect("html-page-context", repair_page, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

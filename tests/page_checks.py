@@ -1,0 +1,161 @@
+"""What a page of the book must show in a browser: one load, many findings.
+
+Each finding is one line of text, so that a failing test reads as a list of what to repair.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import urlsplit
+
+import axe_playwright_python
+from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
+
+QUIET = (
+    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+AXE_SOURCE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
+WIDTHS = (1280, 375)
+# All of axe-core's rules in light; in dark, those that look at colour (nothing else changes).
+VIOLATIONS = {"resultTypes": ["violations"]}
+SCHEMES = {
+    "light": VIOLATIONS,
+    "dark": VIOLATIONS | {"runOnly": ["color-contrast", "link-in-text-block"]},
+}
+
+# Boxes that stick out of the page on the right, unless a box around them scrolls or clips.
+STICKING_OUT = """() => {
+  const wide = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= wide) return [];
+  return [...document.querySelectorAll('body *')].filter(e => {
+    if (e.getBoundingClientRect().right <= wide + 1) return false;
+    for (let p = e.parentElement; p && p !== document.body; p = p.parentElement)
+      if (getComputedStyle(p).overflowX !== 'visible') return false;
+    return true;
+  }).slice(0, 3).map(e => e.tagName.toLowerCase() + '.' + [...e.classList].join('.'));
+}"""
+# A chapter has thousands of coloured words of code in a handful of colours, and axe-core takes
+# seconds for each thousand: leave it the first of each kind, in cells and in their outputs.
+UNWRAP_REPEATED = """() => {
+  const seen = new Set();
+  for (const word of document.querySelectorAll('.highlight pre span:not(:has(*))')) {
+    const kind = word.className + (word.closest('.cell_output') ? ' output' : '');
+    if (seen.has(kind)) word.replaceWith(word.textContent);
+    else if (word.textContent.trim()) seen.add(kind);
+  }
+}"""
+THEME_IS = "scheme => (document.documentElement.dataset.theme ?? scheme) === scheme"
+SCROLL_WIDTH = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+UNRENDERED_MATHS = """() => [...document.querySelectorAll('.math')]
+  .filter(e => !e.querySelector('mjx-container') || e.querySelector('[data-mjx-error]'))
+  .map(e => e.querySelector('[data-mjx-error]')?.dataset.mjxError ?? e.textContent.slice(0, 60))"""
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """A file server that keeps quiet."""
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on a free local port; yield its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def launched(executable: str) -> Iterator[Browser]:
+    """Start the installed Chromium with a fresh profile; never download one."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=QUIET)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def loaded_page(browser: Browser, url: str, findings: list[str]) -> Page:
+    """Open a page offline but for its own server, noting each request or script that fails."""
+    home = urlsplit(url).netloc
+    page = browser.new_page(viewport={"width": WIDTHS[0], "height": 900}, reduced_motion="reduce")
+
+    def guard(route) -> None:
+        address = urlsplit(route.request.url)
+        if address.scheme in ("http", "https") and address.netloc != home:
+            findings.append(f"external request: {route.request.url}")
+            route.abort()
+        else:
+            route.continue_()
+
+    def missing(response) -> None:
+        if response.status >= 400:
+            findings.append(f"failed request: {response.status} {response.url}")
+
+    page.route("**/*", guard)
+    page.on("response", missing)
+    page.on("requestfailed", lambda request: findings.append(f"failed request: {request.url}"))
+    page.on("pageerror", lambda error: findings.append(f"page error: {error.message}"))
+    page.on(
+        "console",
+        lambda message: message.type == "error" and findings.append(f"console: {message.text}"),
+    )
+    page.goto(url, wait_until="load")
+    page.evaluate("() => window.MathJax?.startup?.promise")
+    return page
+
+
+def inspect(browser: Browser, url: str) -> list[str]:
+    """Return everything that is wrong with one page, at both widths, in light and dark.
+
+    Args:
+        browser: A running browser.
+        url: Address of the page, http:// or file://.
+
+    Returns:
+        Findings, one line each; empty where the page is in order.
+    """
+    noted: list[str] = []
+    page = loaded_page(browser, url, noted)
+    findings = [f"maths not rendered: {text}" for text in page.evaluate(UNRENDERED_MATHS)]
+    page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.wait_for_timeout(50)
+    findings += noted  # before axe-core, which asks for style sheets on its own account
+    page.evaluate(AXE_SOURCE)
+    page.evaluate(UNWRAP_REPEATED)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(400)  # the theme gives boxes that scroll their tab stop after 300
+        if over := page.evaluate(SCROLL_WIDTH):
+            culprits = ", ".join(page.evaluate(STICKING_OUT))
+            findings.append(f"{width} px: scrolls sideways by {over} px ({culprits})")
+        for scheme, options in SCHEMES.items():
+            page.emulate_media(color_scheme=scheme)
+            try:
+                page.wait_for_function(THEME_IS, arg=scheme, timeout=2000)
+            except TimeoutError:
+                findings.append(f"{width} px: the page does not turn {scheme} with the system")
+            found = axe_lines(page.evaluate("options => axe.run(options)", options)["violations"])
+            findings += [f"{width} px, {scheme}: {line}" for line in found]
+    page.close()
+    return findings
+
+
+def axe_lines(violations: list[dict]) -> list[str]:
+    """Return axe-core's serious and critical findings, one line an element."""
+    return [
+        f"axe {found['id']} ({found['impact']}): {node['html'][:160]}"
+        for found in violations
+        if found["impact"] in ("serious", "critical")
+        for node in found["nodes"]
+    ]

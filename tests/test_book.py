@@ -1,0 +1,107 @@
+"""The book builds without a warning, its links lead somewhere, and it needs no network."""
+
+import doctest
+import re
+import sys
+
+import pytest
+import yaml
+from book_site import ROOT, Built, build, built_book, fixture_book, site_findings
+
+FIXTURES = ROOT / "tests" / "fixtures"
+PLANTED = {
+    "broken_link": "'nowhere.md'",
+    "missing_anchor": "'no-such-part'",
+    "unknown_reference": "could not find bibtex key",
+    "raising_cell": "a cell's output is an error: ZeroDivisionError: division by zero",
+    "warning_cell": "stderr was found in the cell outputs",
+    "nameless_figure": "neither a <title> nor an alternative text",
+    "two_titles_deep": "Non-consecutive header level increase",
+}
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """One strict build of a book in which each page has one fault."""
+    pages = [page for page in sorted((FIXTURES / "book").glob("*.*")) if page.stem != "faultless"]
+    assert {page.stem for page in pages} == set(PLANTED)
+    source, output = tmp_path_factory.mktemp("planted"), tmp_path_factory.mktemp("planted_out")
+    return build(fixture_book(source, pages), output)
+
+
+def toc_files() -> list[str]:
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    return [page["file"] for part in toc["parts"] for page in part["chapters"]]
+
+
+def test_the_book_builds_strictly_without_a_warning() -> None:
+    built = built_book()
+    assert built.code == 0, built.log[-4000:]
+    assert "WARNING" not in built.log and "ERROR" not in built.log, built.log[-4000:]
+
+
+def test_every_link_and_anchor_of_the_site_leads_somewhere() -> None:
+    assert site_findings(built_book().html) == []
+
+
+def test_every_page_of_the_contents_is_built() -> None:
+    missing = [name for name in toc_files() if not (built_book().html / f"{name}.html").is_file()]
+    assert missing == []
+
+
+def test_every_notebook_and_appendix_stands_in_the_contents() -> None:
+    sources = [*ROOT.glob("book/**/*.ipynb"), *ROOT.glob("book/**/*.md")]
+    names = {
+        path.relative_to(ROOT).with_suffix("").as_posix()
+        for path in sources
+        if ".ipynb_checkpoints" not in path.parts
+    }
+    assert names == set(toc_files())
+
+
+def test_the_first_page_calls_written_exactly_the_chapters_that_are() -> None:
+    rows = re.findall(r"^\| (\d+) \|.*\*\*written\*\* \|$", (ROOT / "index.md").read_text(), re.M)
+    chapters = [re.match(r"book/(\d+)_", name) for name in toc_files()]
+    assert [int(row) for row in rows] == [int(found[1]) for found in chapters if found]
+
+
+def test_figures_stand_in_the_page_itself() -> None:
+    pages = [path.read_text("utf-8") for path in built_book().html.glob("book/*.html")]
+    assert sum(page.count('<figure class="figure-svg">') for page in pages) > 0
+    assert not any(re.search(r'<img[^>]*src="[^"]*_images/[^"]*\.svg', page) for page in pages)
+
+
+@pytest.mark.parametrize("page", PLANTED)
+def test_a_planted_fault_fails_the_build(planted: Built, page: str) -> None:
+    assert planted.code != 0
+    lines = [line for line in planted.log.splitlines() if f"/{page}." in line]
+    assert any(PLANTED[page] in line for line in lines), "\n".join(lines) or planted.log[-3000:]
+
+
+def test_a_fixture_book_without_a_fault_builds(tmp_path) -> None:
+    source, output = tmp_path / "source", tmp_path / "output"
+    source.mkdir()
+    built = build(fixture_book(source, [FIXTURES / "book" / "faultless.md"]), output)
+    assert built.code == 0, built.log[-3000:]
+    assert site_findings(built.html) == []
+
+
+def test_the_link_checker_names_each_planted_fault() -> None:
+    found = site_findings(FIXTURES / "book_site")
+    assert found == [
+        "faulty.html: the id twice stands twice",
+        "faulty.html: <a> leads to gone.html, which is not there",
+        "faulty.html: <a> leads to fine.html#gone, which has no such anchor",
+        "faulty.html: <a> leads to #gone, which has no such anchor",
+        "faulty.html: <link> loads https://example.org/a.css from elsewhere",
+        "faulty.html: <script> loads //example.org/a.js from elsewhere",
+        "faulty.html: <img> leads to gone.png, which is not there",
+    ]
+
+
+@pytest.mark.parametrize("module", ["book_extension", "records_table"])
+def test_the_examples_of_the_extension_hold(module: str, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "assets"))
+    __import__(module)
+    failed, attempted = doctest.testmod(sys.modules[module])
+    assert attempted > 0 and failed == 0

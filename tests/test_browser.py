@@ -1,0 +1,88 @@
+"""Every page of the book, as a reader's browser shows it: without a network, at two widths."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from book_site import ROOT, built_book
+
+pytestmark = pytest.mark.browser
+PAGES = ROOT / "tests" / "fixtures" / "book_pages"
+PLANTED = {
+    "external_image": "external request: https://example.org/picture.png",
+    "missing_script": "failed request: 404",
+    "console_error": "console: this went wrong",
+    "page_error": "page error: nothing here",
+    "sideways": "375 px: scrolls sideways by",
+    "faint_text": "axe color-contrast (serious)",
+    "faint_in_the_dark": "375 px, dark: axe color-contrast (serious)",
+    "nameless_button": "axe button-name (critical)",
+    "unknown_command": "maths not rendered: Undefined control sequence",
+    "stuck_in_light": "the page does not turn dark with the system",
+}
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator:
+    """The installed Chromium, started once."""
+    from page_checks import launched
+
+    with launched(chromium) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def book(chromium: str) -> Iterator[str]:
+    """Address of a local server that shows the built book."""
+    from page_checks import served
+
+    built = built_book()
+    assert built.code == 0, built.log[-3000:]
+    with served(built.html) as address:
+        yield address
+
+
+def pages() -> list[str]:
+    """Addresses of all pages, from the book's contents: known before the book is built."""
+    import yaml
+
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    files = [page["file"] for part in toc["parts"] for page in part["chapters"]]
+    return [f"{name}.html" for name in (toc["root"], *files, "search", "genindex")]
+
+
+@pytest.mark.parametrize("page", pages())
+def test_a_page_is_in_order_without_a_network(browser, book: str, page: str) -> None:
+    from page_checks import inspect
+
+    assert inspect(browser, f"{book}/{page}") == []
+
+
+@pytest.mark.parametrize("page", pages())
+def test_a_page_opens_from_the_disk_as_well(browser, page: str) -> None:
+    from page_checks import UNRENDERED_MATHS, loaded_page
+
+    findings: list[str] = []
+    opened = loaded_page(browser, (built_book().html / page).as_uri(), findings)
+    assert opened.locator("main").inner_text().strip()
+    assert opened.evaluate(UNRENDERED_MATHS) == []
+    opened.close()
+    assert findings == []
+
+
+@pytest.mark.parametrize("page", PLANTED)
+def test_a_planted_fault_is_found(browser, book: str, page: str, tmp_path: Path) -> None:
+    from page_checks import inspect, served
+
+    shutil.copy(PAGES / f"{page}.html", tmp_path)
+    (tmp_path / "tex-svg.js").symlink_to(built_book().html / "_static" / "tex-svg.js")
+    with served(tmp_path) as address:
+        findings = inspect(browser, f"{address}/{page}.html")
+    assert any(PLANTED[page] in line for line in findings), findings
+
+
+def test_a_faultless_page_has_no_findings(browser, tmp_path: Path) -> None:
+    from page_checks import inspect
+
+    assert inspect(browser, (PAGES / "faultless.html").as_uri()) == []

@@ -1,0 +1,217 @@
+"""Every notebook runs in Colab, imitated: nothing but its set-up cell makes it work.
+
+An environment as Colab's is made in seconds: a new virtual environment that sees the torch,
+torchvision, matplotlib and ipywidgets of this one (links, with what they need), plus the kernel
+that runs the cells, and nothing else of this project. The notebook lies alone in an empty folder,
+and its set-up cell installs the package with pip from a git clone, as it does from the
+repository's address in Colab.
+
+What differs from the real thing: this Python's and torch's version, no GPU, and none of the
+hundreds of other packages that Colab has.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tools.notebooks import find_notebooks, read
+from tools.notebooks.run import execute
+
+# A chapter takes up to a minute; its solutions need nothing that the chapter does not.
+CHAPTERS = [path for path in find_notebooks() if path.parent.name == "book"]
+ROOTS = ("torch", "torchvision", "matplotlib", "pip")
+KERNELS = {
+    # As Colab has them; their front-end parts and a notebook server are not needed to run a cell.
+    "ipywidgets 7.7.1": (
+        "ipywidgets==7.7.1 ipykernel==6.17.1 ipython==7.34.0 "
+        "ipython_genutils==0.2.0 backcall==0.2.0 pickleshare==0.7.5 decorator==5.1.1"
+    ),
+    "ipywidgets 8": "",
+}
+FETCHED = {"maml-tutorial", "click", "tqdm"}  # all that a set-up cell may bring
+OWN_KERNEL = {"ipywidgets", "widgetsnbextension", "jupyterlab-widgets", "ipykernel", "ipython"}
+INSTALLED = """
+import importlib.metadata, json, os
+found = {}
+for dist in reversed(list(importlib.metadata.distributions())):  # the first on the path wins
+    file = next((f for f in dist.files or () if f.name == "METADATA"), None)
+    if file is not None:
+        path = os.path.realpath(dist.locate_file(file))
+        name = dist.metadata["Name"].lower().replace("_", "-")
+        found[name] = (dist.version, path, os.stat(path).st_mtime_ns)
+print(json.dumps(found))
+"""
+
+
+def run(*command: str | Path, **options: object) -> str:
+    """Run a command and return what it prints.
+
+    Raises:
+        RuntimeError: It failed; with what it said.
+    """
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, **options)
+    if done.returncode:
+        raise RuntimeError(f"{command} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def closure(names: tuple[str, ...]) -> set[str]:
+    """``names`` and all that they need, of what is installed here."""
+    found: set[tuple[str, str]] = set()
+    todo = [(name, "") for name in names]  # a distribution, and an extra of it or none
+    while todo:
+        name, extra = pair = todo.pop()
+        if pair not in found:
+            found.add(pair)
+            for need in map(Requirement, distribution(name).requires or []):
+                if not need.marker or need.marker.evaluate({"extra": extra}):
+                    todo += [(need.name.lower(), wanted) for wanted in ("", *need.extras)]
+    return {name for name, _ in found}
+
+
+def installed(python: Path) -> dict[str, list[object]]:
+    """Name → (version, a file, when it was written) of all that ``python`` sees."""
+    return json.loads(run(python, "-c", INSTALLED, env=clean_environment()))
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """This process's environment without what would let the package in by the back door."""
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")} | more
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips where pip reaches no package index: the set-up cell needs one, in Colab too."""
+    wanted = (
+        "--no-deps",
+        "--quiet",
+        "--dest",
+        tmp_path_factory.mktemp("wheel"),
+        "flit_core>=3.12,<4",
+    )
+    try:
+        run(sys.executable, "-m", "pip", "download", "--retries", "1", *wanted)
+    except RuntimeError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no network: pip cannot fetch flit_core ({str(error).splitlines()[-1]})")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """A git repository with the working tree as its one commit: no other state reaches Colab."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = run("git", "ls-files", "-z", "-co", "--exclude-standard", cwd=root)
+    for name in filter(None, listed.split("\0")):
+        if (root / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / name, folder / name)
+    run("git", "init", "--quiet", cwd=folder)
+    run("git", "add", "--all", cwd=folder)
+    author = (
+        "-c",
+        "user.name=test",
+        "-c",
+        "user.email=test@localhost",
+        "-c",
+        "commit.gpgsign=false",
+    )
+    run("git", *author, "commit", "--quiet", "-m", "The working tree", cwd=folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def colab(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, network: None
+) -> Path:
+    """The Python of an environment that has what Colab has, and nothing of this project."""
+    folder = tmp_path_factory.mktemp("colab")
+    run(sys._base_executable, "-m", "venv", "--without-pip", folder / "env")
+    python = folder / "env" / "bin" / "python"
+    own_kernel = KERNELS[request.param].split()
+    only = folder / "only"
+    only.mkdir()
+    for name in closure(ROOTS + ("ipykernel", "ipywidgets")):
+        if name not in OWN_KERNEL or not own_kernel:
+            link(name, only)
+    # pip leaves packages alone that it finds by such a line, so the links are safe from it.
+    site = next((folder / "env" / "lib").glob("python*/site-packages"))
+    (site / "only.pth").write_text(str(only))
+    if own_kernel:
+        run(python, "-m", "pip", "install", "--quiet", "--no-deps", *own_kernel)
+    return python
+
+
+def link(name: str, folder: Path) -> None:
+    """Put links to the modules of an installed distribution into ``folder``."""
+    for file in distribution(name).files or []:
+        top = file.parts[0]
+        if top not in ("..", "__pycache__") and not (folder / top).exists():
+            (folder / top).symlink_to(distribution(name).locate_file(top))
+
+
+@pytest.fixture
+def kernel(
+    colab: Path, clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """A kernel of ``colab``, whose set-up cells install from ``clone``."""
+    spec = tmp_path / "jupyter" / "kernels" / "colab"
+    spec.mkdir(parents=True)
+    argv = [str(colab), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel = {"argv": argv, "display_name": "Colab", "language": "python"}
+    (spec / "kernel.json").write_text(json.dumps(kernel))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("MAML_TUTORIAL_REPOSITORY", clone.as_uri())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("PYTHONPATH", "VIRTUAL_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    yield "colab"
+    # The next notebook starts without the package too.
+    run(colab, "-m", "pip", "uninstall", "--quiet", "--yes", *FETCHED)
+
+
+@pytest.mark.slow
+def test_the_environment_has_what_colab_has_and_nothing_of_ours(colab: Path) -> None:
+    packages = installed(colab)
+    assert {"torch", "torchvision", "matplotlib", "ipywidgets", "ipykernel"} <= set(packages)
+    assert packages["torch"][0] == distribution("torch").version
+    assert not {"maml-tutorial", "pytest", "jupyter-book", "ruff"} & set(packages)
+
+
+@pytest.mark.slow
+def test_another_torch_would_be_noticed(colab: Path) -> None:
+    before = installed(colab)
+    site = next(colab.parents[1].glob("lib/python*/site-packages"))
+    fake = site / "torch-0.0.1.dist-info"
+    fake.mkdir()
+    (fake / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 0.0.1\n")
+    (fake / "RECORD").write_text("torch-0.0.1.dist-info/METADATA,,\n")
+    try:
+        assert installed(colab)["torch"] != before["torch"]
+    finally:
+        shutil.rmtree(fake)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_runs_from_its_set_up_cell_alone_and_leaves_every_package_as_it_was(
+    notebook: Path, colab: Path, kernel: str, tmp_path: Path
+) -> None:
+    alone = tmp_path / "content" / notebook.name
+    alone.parent.mkdir()
+    shutil.copy(notebook, alone)
+    before = installed(colab)
+    execute(read(alone), alone, kernel=kernel)
+    after = installed(colab)
+    assert {name: after.get(name) for name in before} == before
+    assert set(after) - set(before) == FETCHED
+    where = Path(after["maml-tutorial"][1])
+    assert where.is_relative_to(colab.parents[1].resolve()), "the package came from elsewhere"

@@ -1,0 +1,152 @@
+"""The repository's address stands in one place, and every other place is equal to it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tools.addresses import PLACEHOLDER, BadAddressError, parse
+from tools.repository import address, differences, places, set_address
+from tools.setup_cell import setup_cell
+
+MINE = "https://github.com/me/our-book"
+
+
+@pytest.fixture
+def copy(root: Path, tmp_path: Path) -> Path:
+    """A copy of every file that names the repository."""
+    for path in places(root):
+        target = tmp_path / path.relative_to(root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    return tmp_path
+
+
+def notebook_with(source: str) -> str:
+    cell = {
+        "cell_type": "code",
+        "execution_count": 1,
+        "id": "setup",
+        "metadata": {},
+        "outputs": [],
+        "source": source.splitlines(keepends=True),
+    }
+    return json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+def test_every_place_in_this_repository_names_the_address_of_pyproject():
+    assert differences() == []
+
+
+def test_there_are_notebooks_and_pages_among_the_places(root: Path):
+    names = [path.name for path in places(root)]
+    assert {"README.md", "CITATION.cff", "_config.yml", "pyproject.toml", "index.md"} <= set(names)
+    assert any(name.endswith(".ipynb") for name in names)
+
+
+def test_setting_an_address_reaches_every_place_and_leaves_no_placeholder(copy: Path):
+    set_address(MINE, copy)
+    assert address(copy) == MINE
+    assert differences(copy) == []
+    for path in places(copy):
+        assert PLACEHOLDER not in path.read_text(encoding="utf-8"), path
+
+
+def test_setting_an_address_and_setting_it_back_changes_nothing(copy: Path):
+    before = {path: path.read_bytes() for path in places(copy)}
+    old = address(copy)
+    assert set_address(MINE, copy)
+    assert set_address(old, copy)
+    assert {path: path.read_bytes() for path in places(copy)} == before
+
+
+def test_setting_the_same_address_again_writes_nothing(copy: Path):
+    assert set_address(address(copy), copy) == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CITATION.cff", "_config.yml"])
+def test_a_place_with_another_address_is_named_and_mended(copy: Path, name: str):
+    path = copy / name
+    path.write_text(path.read_text(encoding="utf-8").replace(address(copy), MINE), encoding="utf-8")
+    assert any(line.startswith(name) for line in differences(copy))
+    set_address(address(copy), copy)
+    if name != "README.md":  # prose may speak of other repositories, so it is named, not changed
+        assert differences(copy) == []
+
+
+def test_a_set_up_cell_with_another_address_is_named_and_mended(copy: Path):
+    path = copy / "book" / "99_other.ipynb"
+    path.write_text(notebook_with(setup_cell(MINE)), encoding="utf-8")
+    assert any("99_other.ipynb" in line for line in differences(copy))
+    set_address(address(copy), copy)
+    assert differences(copy) == []
+
+
+def test_a_set_up_cell_that_was_edited_is_brought_back_to_the_template(copy: Path):
+    path = copy / "book" / "99_other.ipynb"
+    edited = setup_cell(address(copy)) + "\nprint('hello')"
+    path.write_text(notebook_with(edited), encoding="utf-8")
+    assert any("99_other.ipynb" in line for line in differences(copy))
+    set_address(address(copy), copy)
+    assert differences(copy) == []
+
+
+def test_the_code_of_a_paper_with_the_same_name_is_left_alone(copy: Path):
+    cited = "see https://github.com/somebody-else/our-book and https://github.com/me/our-book-2\n"
+    page = copy / "index.md"
+    page.write_text(page.read_text(encoding="utf-8") + cited, encoding="utf-8")
+    set_address(MINE, copy)
+    set_address("https://github.com/you/third", copy)
+    assert page.read_text(encoding="utf-8").endswith(cited)
+
+
+def test_the_site_and_colab_links_follow(copy: Path):
+    page = copy / "index.md"
+    owner, name = parse(address(copy))
+    page.write_text(
+        f"https://{owner.lower()}.github.io/{name}/ "
+        f"https://colab.research.google.com/github/{owner}/{name}/blob/main/book/03_episodes.ipynb",
+        encoding="utf-8",
+    )
+    set_address("https://github.com/Me/my-copy", copy)
+    assert page.read_text(encoding="utf-8") == (
+        "https://me.github.io/my-copy/ "
+        "https://colab.research.google.com/github/Me/my-copy/blob/main/book/03_episodes.ipynb"
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "my-copy",
+        "me/my-copy",
+        "https://github.com/me",
+        "http://github.com/me/my-copy",
+        "https://example.org/me/my-copy",
+        "https://github.com/me/my copy",
+        'https://github.com/me/"; import os',
+        "https://github.com/-me/my-copy",
+        "https://github.com/me/..",
+        "https://github.com/me/my-copy/tree/main",
+    ],
+)
+def test_what_is_no_address_is_named_and_nothing_is_written(copy: Path, url: str):
+    before = {path: path.read_bytes() for path in places(copy)}
+    with pytest.raises(BadAddressError, match="give one like") as error:
+        set_address(url, copy)
+    assert repr(url) in str(error.value)
+    assert {path: path.read_bytes() for path in places(copy)} == before
+
+
+@pytest.mark.parametrize("ending", ["", "/", ".git", ".git/"])
+def test_an_address_copied_from_the_browser_or_from_git_is_understood(ending: str):
+    assert parse(MINE + ending) == ("me", "our-book")
+
+
+def test_the_set_up_cell_is_short_and_never_names_torch_as_something_to_install():
+    cell = setup_cell(MINE)
+    assert len(cell.splitlines()) <= 8
+    install = next(line for line in cell.splitlines() if "%pip" in line)
+    assert "torch" not in install and "--upgrade" not in install and "-U" not in install

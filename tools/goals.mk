@@ -1,0 +1,66 @@
+# The inner half of the Makefile: how each goal is reached. `make INNER_GOAL=book` runs one.
+BIN := .venv/bin
+PYTHON_IN := $(BIN)/python
+JOBS ?= 2
+PORT ?= 8000
+# Jobs side by side share the cores: with more threads than cores each they would only wait.
+PYTEST := OMP_NUM_THREADS=1 $(PYTHON_IN) -m pytest -q -n $(JOBS)
+BUILD := $(BIN)/jupyter-book build . -W -n --keep-going
+BROWSERS := chromium chromium-browser google-chrome
+
+# $(call try,COMMAND,WORDS): run it; where it fails, leave the words for the last line.
+try = { $(1); } || { [ -s $(WHY) ] || echo "$(2)" > $(WHY); exit 1; }
+
+.PHONY: $(GOALS) venv html
+.DEFAULT_GOAL := $(INNER_GOAL)
+
+venv:
+	@WHY=$(WHY) bash tools/venv.sh
+
+setup: venv
+	@echo "setup: $$($(PYTHON_IN) --version) in .venv, all pins installed"
+
+# From a clean folder: a second run of Sphinx repeats no warning of pages it takes for unchanged.
+html: venv
+	@rm -rf _build
+	@$(call try,$(BUILD) --quiet,the book did not build without warnings: each is above with its file and line; mend it there)
+
+book: html
+	@echo "book: open $(CURDIR)/_build/html/index.html, or run make serve"
+
+serve: venv
+	@[ -f _build/html/index.html ] || $(MAKE) INNER_GOAL=book WHY=$(WHY)
+	@echo "serve: http://127.0.0.1:$(PORT) (Ctrl-C ends it)"
+	@$(call try,$(PYTHON_IN) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html,port $(PORT) is taken: name another with make serve PORT=8001)
+
+pdf: venv
+	@$(call try,$(BUILD) --quiet --builder singlehtml,the single page did not build without warnings: each is above; mend it there)
+	@$(call try,$(PYTHON_IN) tools/print_pdf.py _build/singlehtml/index.html _build/book.pdf,no PDF: its reason is above)
+	@echo "pdf: $(CURDIR)/_build/book.pdf"
+
+notebooks: venv
+	@$(call try,$(PYTHON_IN) -m tools.notebooks run --jobs $(JOBS),a notebook did not run to its end: its name and cell are above; mend the cell and run make notebooks again)
+	@echo "notebooks: all executed; git diff shows which outputs changed"
+
+lint: venv
+	@$(call try,$(PYTHON_IN) -m ruff check --quiet .,ruff found a fault: see above; much mends itself with .venv/bin/ruff check --fix)
+	@$(call try,$(PYTHON_IN) -m ruff format --check --quiet .,the files named by .venv/bin/ruff format --check are not formatted: run .venv/bin/ruff format)
+	@$(call try,$(BIN)/codespell,a word is misspelt: see above; a true word goes into ignore-words-list in pyproject.toml)
+	@$(call try,$(PYTHON_IN) -m tools.notebooks check,a notebook breaks a rule: each line above says how to mend it)
+	@$(call try,$(PYTHON_IN) -m tools.repository check,an address differs from the one in pyproject.toml: run make repository URL=...)
+	@echo "lint: clean"
+
+test: lint html
+	@$(call try,BOOK_HTML=_build/html $(PYTEST) --junit-xml .make/tests.xml,a test failed: its name is above; run that one alone with .venv/bin/python -m pytest NAME)
+	@$(call try,$(PYTEST) --dist loadscope --nbval-lax --junit-xml .make/cells.xml book,a notebook cell failed: it is named above; mend it and run make notebooks)
+	@$(PYTHON_IN) tools/summary.py .make/tests.xml .make/cells.xml
+
+bench: venv
+	@$(call try,$(PYTHON_IN) -m benchmarks.meta_step benchmarks/meta_step.json,the benchmark stopped: its reason is above)
+
+lock: venv
+	@$(call try,$(PYTHON_IN) tools/lock.py,pip could not resolve requirements.txt: its words are above)
+
+repository: venv
+	@[ -n "$(URL)" ] || { echo "no URL given: make repository URL=https://github.com/me/my-copy" > $(WHY); exit 1; }
+	@$(call try,$(PYTHON_IN) -m tools.repository set "$(URL)" 2> >(tee $(WHY) >&2),see above)

@@ -1,0 +1,35 @@
+"""The one set-up cell that opens every notebook: the template's only home.
+
+`tools/repository.py` writes it into the notebooks with the repository's address, and
+`python -m tools.notebooks check` refuses a notebook whose first code cell differs from it.
+
+`--no-deps`, because pip would otherwise fetch all that Colab's torch names but does not have as a
+package, gigabytes of NVIDIA parts. What is small and might be missing is named instead.
+"""
+
+TEMPLATE = """\
+# Set-up: where the book's package is missing (Colab), fetch it. Your torch stays as it is.
+import importlib.util
+import os
+
+REPOSITORY = "{repository}"
+if importlib.util.find_spec("maml_tutorial") is None:
+    source = os.environ.get("MAML_TUTORIAL_REPOSITORY", REPOSITORY)
+    %pip install --quiet --no-deps click tqdm "git+{{source}}"\
+"""
+
+
+def setup_cell(repository: str) -> str:
+    """Return the source of the set-up cell for one repository address.
+
+    Args:
+        repository: Address to install the package from, such as ``https://github.com/me/book``.
+
+    Returns:
+        Source of the notebook's first code cell, without a final newline.
+
+    Example:
+        >>> setup_cell("https://github.com/me/book").splitlines()[1:3]
+        ['import importlib.util', 'import os']
+    """
+    return TEMPLATE.format(repository=repository)
