@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from nbformat import NotebookNode
+from wrong_answers_03 import WRONG_03
 from wrong_answers_07 import WRONG_07
 
 from maml_tutorial.exercises import Verdict, check, exercise, registry
@@ -20,7 +21,7 @@ SOLUTIONS = sorted((BOOK / "solutions").glob("*.ipynb"))
 HEADING = re.compile(r"### Exercise (\d+\.\d+) · (.+)")
 
 # Typical wrong answers: (exercise, answer, a word its hint holds). Each hint stands here once.
-WRONG: list[tuple[str, object, str]] = [*WRONG_07]
+WRONG: list[tuple[str, object, str]] = [*WRONG_03, *WRONG_07]
 
 
 # --- the mechanism, on one example exercise -------------------------------------------------

@@ -76,8 +76,18 @@ def compare_meta_train(meta_train: Callable) -> None:
     assert_same(ours, theirs.params)
 
 
+def compare_sample_episode(sample_episode: Callable) -> None:
+    images = torch.randint(256, (30, 20, 1, 28, 28), dtype=torch.uint8)
+    for sizes in ({"n_way": 5, "k_shot": 1, "k_query": 3}, {"n_way": 3, "k_shot": 4, "k_query": 2}):
+        ours = sample_episode(images, **sizes, generator=torch.Generator().manual_seed(1))
+        theirs = maml_tutorial.EpisodeSampler(images, **sizes)(1, torch.Generator().manual_seed(1))
+        for part, same in zip(ours, theirs, strict=True):
+            assert part.dtype == same.dtype and torch.equal(part, same[0])
+
+
 # (notebook's name, definition's name) -> comparison with the package's
 TWINS: dict[tuple[str, str], Callable[..., None]] = {
+    ("03_episodes", "sample_episode"): compare_sample_episode,
     ("07_maml_on_sine_waves", "adapt"): compare_adapt,
     ("07_maml_on_sine_waves", "maml_loss"): compare_maml_loss,
     ("07_maml_on_sine_waves", "meta_train"): compare_meta_train,
