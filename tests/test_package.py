@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import maml_tutorial
+from maml_tutorial import __main__ as command
 from maml_tutorial.__main__ import main
 from maml_tutorial.records import load_record
 
@@ -73,7 +74,7 @@ def test_every_public_function_has_an_executed_example(name):
 
 @pytest.mark.parametrize("options", [[], ["--first-order"]])
 def test_the_command_writes_a_record_that_says_it_is_unfinished(tmp_path, monkeypatch, options):
-    monkeypatch.setattr("maml_tutorial.__main__.N_TEST_TASKS", 1000)
+    monkeypatch.setattr(command, "N_TEST_TASKS", 1000)
     arguments = ["train", "sinusoid-k5", "--meta-steps", "20", "--seed", "3", *options]
     result = CliRunner().invoke(main, [*arguments, "--output", str(tmp_path)])
     assert result.exit_code == 0, result.output
@@ -85,6 +86,22 @@ def test_the_command_writes_a_record_that_says_it_is_unfinished(tmp_path, monkey
     assert record.config["first_order"] is bool(options)
     assert record.seeds == {"init": 3, "train": 4, "test": 5}
     assert str(record.scores["5-shot"][1]) in result.output
+
+
+def test_a_run_whose_test_diverges_is_recorded_with_the_steps_that_did_not(tmp_path, monkeypatch):
+    true_evaluate = command.evaluate
+
+    def diverging(*args, inner_steps, **options):
+        if max(inner_steps) > 1:
+            raise ValueError("adaptation diverged")
+        return true_evaluate(*args, inner_steps=inner_steps, **options)
+
+    monkeypatch.setattr(command, "N_TEST_TASKS", 1000)
+    monkeypatch.setattr(command, "evaluate", diverging)
+    arguments = ["train", "sinusoid-k5", "--meta-steps", "5", "--output", str(tmp_path)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0 and "up to 5 steps: adaptation diverged" in result.output
+    assert sorted(load_record("sinusoid-k5", tmp_path).scores["5-shot"]) == [0, 1]
 
 
 def test_an_unknown_preset_is_named_with_those_there_are():
