@@ -26,9 +26,9 @@ class RecordsTable(SphinxDirective):
 def record_block(record: dict[str, Any]) -> list[nodes.Node]:
     """Return one record (the fields of `maml_tutorial.Record`) as a small block of the page."""
     done, planned = record["steps_done"], record["steps_planned"]
-    unfinished = "" if done >= planned else f" of {planned:,} planned: an unfinished run"
+    unfinished = "" if done >= planned else f" of {spaced(planned)} planned: an unfinished run"
     facts = [
-        ("run", f"{done:,} outer steps{unfinished}, {duration(record['seconds'])}"),
+        ("run", f"{spaced(done)} outer steps{unfinished}, {duration(record['seconds'])}"),
         ("machine", record["device"]),
         ("versions", listed(record["versions"])),
         ("seeds", listed(record["seeds"])),
@@ -46,7 +46,7 @@ def scores_table(scores: dict[str, dict[str, list[float]]]) -> nodes.table:
     """Return the scores: a row for each number of inner steps, a column for each label."""
     steps = sorted({step for by_steps in scores.values() for step in by_steps}, key=int)
     n_tasks = [next(iter(by_steps.values()))[2] for by_steps in scores.values()]
-    heads = [f"{label} ({n:,} tasks)" for label, n in zip(scores, n_tasks, strict=True)]
+    heads = [f"{label} ({spaced(n)} tasks)" for label, n in zip(scores, n_tasks, strict=True)]
     rows = [(step, *(score(column.get(step)) for column in scores.values())) for step in steps]
     return table(("inner steps", *heads), rows, "record-scores")
 
@@ -57,12 +57,21 @@ def score(value: list[float] | None) -> str:
     Example:
         >>> score([0.34567, 0.0189, 1000, 10])
         '0.346 ± 0.019'
+        >>> score([2.15e24, 4.2e24, 1000, 10])
+        '2.2e+24 ± 4.2e+24'
     """
     if value is None:
         return "–"
     mean, interval = value[:2]
+    if mean >= 1e4:
+        return f"{mean:.1e} ± {interval:.1e}"
     digits = max(0, 1 - int(f"{interval:e}".split("e")[1])) if interval else 3
     return f"{mean:.{digits}f} ± {interval:.{digits}f}"
+
+
+def spaced(number: int) -> str:
+    """Return a whole number with narrow spaces between thousands, as in the text."""
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def duration(seconds: float) -> str:
