@@ -11,6 +11,7 @@ from maml_tutorial.plots import (
     COLOURS,
     LEARNERS,
     draw_task,
+    label_lines,
     plot_fits,
     plot_scores,
     show,
@@ -126,4 +127,20 @@ def test_a_task_is_laid_out_with_each_image_in_the_row_of_its_label():
         for r in range(2)
     ]
     assert values == [[1, 2, 4, 6], [0, 3, 5, 7]]
+    plt.close(figure)
+
+
+def test_names_beside_the_lines_keep_their_order_and_their_distance():
+    with style():
+        figure, axis = plt.subplots()
+        axis.set_ylim(0, 1)
+        for name, height in (("high", 0.9), ("low", 0.1), ("a little higher", 0.11)):
+            axis.plot([0, 1], [0.5, height], label=name)
+        axis.plot([0, 1], [0, 0])
+        label_lines(axis, gap=0.08)
+    places = [(text.get_text(), text.xy[1]) for text in axis.texts]
+    assert [name for name, _ in places] == ["low", "a little higher", "high"]
+    heights = [height for _, height in places]
+    assert heights[0] == pytest.approx(0.1) and heights[2] == pytest.approx(0.9)
+    assert heights[1] - heights[0] == pytest.approx(0.08)
     plt.close(figure)
