@@ -135,7 +135,7 @@ BREAKAGES: list[tuple[str, str, Callable[[NotebookNode], object]]] = [
     ("images-have-alt", "html", retext('<img src="page.ipynb" alt="">')),
     ("no-machine-paths", "printed", give(COUNT, printed("saved in /home/ada/run.json\n"))),
     ("no-machine-paths", "code", recode(ASSERT, 'data = open("/tmp/data.json")')),
-    ("no-machine-paths", "file address", retext("From file:///root/data.")),
+    ("no-machine-paths", "file address", retext("From file:///home/me/data.")),
     ("no-error", "raised", give(ASSERT, new_output("error", ename="ValueError", evalue="no"))),
     ("no-stderr", "warning", give(ASSERT, printed("UserWarning: old\n", "stderr"))),
     ("output-size", "long", give(COUNT, printed("x" * 400_001))),
