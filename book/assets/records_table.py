@@ -57,7 +57,7 @@ def score(value: list[float] | None) -> str:
     Example:
         >>> score([0.34567, 0.0189, 1000, 10])
         '0.346 ± 0.019'
-        >>> score([2.15e24, 4.2e24, 1000, 10])
+        >>> score([2.2e24, 4.2e24, 1000, 10])
         '2.2e+24 ± 4.2e+24'
     """
     if value is None:
