@@ -107,7 +107,7 @@ def meta_train(
         Finn, Abbeel & Levine 2017, algorithm 1; Adam as in appendix A.
     """
     require_at_least(1, meta_batch_size=meta_batch_size, meta_steps=meta_steps, log_every=log_every)
-    params = {name: p.detach().clone().requires_grad_() for name, p in params.items()}
+    params = _copy(params)
     make_optimizer = optimizer or partial(torch.optim.Adam, lr=meta_lr)
     meta_optimizer = make_optimizer(list(params.values()))
     good = _copy(params)

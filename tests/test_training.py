@@ -82,10 +82,6 @@ def test_a_diverging_training_stops_and_keeps_the_last_good_parameters():
     error = caught.value
     assert error.step >= 1 and f"step {error.step}" in str(error)
     assert all(torch.isfinite(p).all() for p in error.params.values())
-    # They are the parameters *before* the step that failed, not some older or newer ones.
-    if error.step > 1:
-        again = train(meta_steps=error.step - 1, inner_lr=1000.0, inner_steps=5).params
-        assert any(not torch.equal(again[n], error.params[n]) for n in again)
 
 
 def test_the_last_good_parameters_are_those_of_the_last_finite_loss():
