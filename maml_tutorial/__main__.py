@@ -1,49 +1,20 @@
-"""`python -m maml_tutorial`: run a preset and write its record."""
+"""`python -m maml_tutorial`: run a preset and write its record and its weights."""
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
 import torch
-from torch.nn.functional import mse_loss
 
-from maml_tutorial.evaluation import Score, evaluate, squared_error
-from maml_tutorial.models import (
-    MLP,
-    LossFn,
-    Params,
-    PredictFn,
-    init_params,
-    make_loss,
-    make_predict,
-)
-from maml_tutorial.records import Record, save_record
-from maml_tutorial.tasks import SinusoidTasks
+from maml_tutorial.evaluation import Score, evaluate
+from maml_tutorial.models import Params, init_params, make_loss, make_predict
+from maml_tutorial.presets import PRESETS, Preset, Test
+from maml_tutorial.records import Record, describe_device, save_record
 from maml_tutorial.training import meta_train
+from maml_tutorial.weights import save_weights
 
-N_TEST_TASKS = 10_000
 MOST_STEPS = (10, 5, 1, 0)
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Settings of a sine-wave run; the defaults are the paper's (section 5.1) and its code's."""
-
-    k_shot: int
-    inner_steps: int = 1
-    inner_lr: float = 0.01
-    meta_lr: float = 1e-3
-    meta_batch_size: int = 25
-    meta_steps: int = 70_000
-    first_order: bool = False
-
-
-PRESETS = {
-    "sinusoid-k5": Preset(k_shot=5),
-    "sinusoid-k10": Preset(k_shot=10),
-    "sinusoid-k5-pretrained": Preset(k_shot=5, inner_steps=0),
-}
 
 
 @click.group()
@@ -65,7 +36,7 @@ def list_presets() -> None:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 def train(name: str, first_order: bool, meta_steps: int | None, seed: int, output: Path) -> None:
-    """Meta-train PRESET, score it on unseen tasks and write its record into --output."""
+    """Meta-train PRESET, score it on unseen tasks, write record and weights into --output."""
     preset = PRESETS[name]
     steps = meta_steps or preset.meta_steps
     command = f"python -m maml_tutorial train {name}"
@@ -73,16 +44,14 @@ def train(name: str, first_order: bool, meta_steps: int | None, seed: int, outpu
     command += f" --meta-steps {steps}" if steps != preset.meta_steps else ""
     command += f" --seed {seed}"
     run = replace(preset, first_order=first_order, meta_steps=steps)
-    # A net of 1761 parameters is too small to share between threads: one is faster.
-    torch.set_num_threads(1)
-    model = MLP()
-    loss_fn = make_loss(model, mse_loss)
+    torch.set_num_threads(min(run.threads, torch.get_num_threads()))
+    model = run.model()
     seeds = {"init": seed, "train": seed + 1, "test": seed + 2}
     began = time.perf_counter()
     training = meta_train(
-        loss_fn,
+        make_loss(model, run.loss),
         init_params(model, seed=seeds["init"]),
-        SinusoidTasks(run.k_shot, run.k_shot),
+        run.sampler(),
         inner_lr=run.inner_lr,
         inner_steps=run.inner_steps,
         first_order=run.first_order,
@@ -93,43 +62,60 @@ def train(name: str, first_order: bool, meta_steps: int | None, seed: int, outpu
         log_every=max(1, run.meta_steps // 100),
     )
     seconds = time.perf_counter() - began
-    scores = _scores(run, loss_fn, make_predict(model), training.params, seeds["test"])
+    device = describe_device()
+    record_name = name + ("-first-order" if first_order else "")
+    # The weights first: a test that fails must not cost an hour of training.
+    weights = save_weights(training.params, output / f"{record_name}.safetensors")
     record = Record(
-        name=name + ("-first-order" if first_order else ""),
+        name=record_name,
         command=command,
         config=asdict(run),
         seeds=seeds,
         steps_done=run.meta_steps,
         steps_planned=preset.meta_steps,
-        scores={f"{run.k_shot}-shot": scores},
+        scores=_judge(run, training.params, seeds["test"]),
         history=training.history,
         seconds=round(seconds, 1),
+        device=device,
+        weights=weights,
     )
     click.echo(f"wrote {save_record(record, output)}")
 
 
-def _scores(
-    run: Preset, loss_fn: LossFn, predict: PredictFn, params: Params, seed: int
-) -> dict[int, Score]:
+def _judge(run: Preset, params: Params, seed: int) -> dict[str, dict[int, Score]]:
+    """Take every test of the run that can be had here, and say which cannot."""
+    scores = {}
+    try:
+        for test in run.tests():
+            scores[test.label] = _scores(run, test, params, seed)
+    except OSError as error:
+        click.echo(f"not tested on it: {error}")
+    return scores
+
+
+def _scores(run: Preset, test: Test, params: Params, seed: int) -> dict[int, Score]:
     """Score after 0 … 10 steps, or fewer where a test task diverges: the run is recorded anyway."""
+    model = run.model()
     for most in MOST_STEPS:
         try:
             scores = evaluate(
-                loss_fn,
-                predict,
-                squared_error,
+                make_loss(model, run.loss),
+                make_predict(model),
+                run.metric,
                 params,
-                SinusoidTasks(run.k_shot, 100),
+                test.sampler,
                 inner_lr=run.inner_lr,
-                inner_steps=range(most + 1),
-                n_tasks=N_TEST_TASKS,
+                inner_steps=[s for s in run.test_steps if s <= most],
+                n_tasks=run.n_test_tasks,
                 generator=torch.Generator().manual_seed(seed),
+                batch_norm=test.batch_norm,
+                batch_size=run.test_batch_size,
             ).query
         except ValueError as error:
             click.echo(f"up to {most} steps: {error}")
             continue
-        table = ", ".join(f"{s} steps {scores[s]}" for s in (0, 1, 5, 10) if s in scores)
-        click.echo(f"{run.k_shot}-shot MSE on {N_TEST_TASKS} unseen tasks: {table}")
+        table = ", ".join(f"{s} steps {scores[s]}" for s in (0, 1, 3, 5, 10) if s in scores)
+        click.echo(f"{test.label}, {run.n_test_tasks} unseen tasks: {table}")
         return scores
     return {}
 

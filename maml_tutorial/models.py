@@ -50,6 +50,8 @@ class ConvNet(nn.Sequential):
     Args:
         n_way: classes a task.
         hidden: filters of each block.
+        running_averages: ordinary batch norm instead, for ordinary training: it keeps averages
+            of the statistics, and uses them after `.eval()`.
 
     Example:
         >>> ConvNet(n_way=5)(torch.zeros(10, 1, 28, 28)).shape
@@ -60,12 +62,12 @@ class ConvNet(nn.Sequential):
         linear layer is that of their code for Omniglot.
     """
 
-    def __init__(self, n_way: int, *, hidden: int = 64) -> None:
+    def __init__(self, n_way: int, *, hidden: int = 64, running_averages: bool = False) -> None:
         blocks: list[nn.Module] = []
         for n_in in (1, hidden, hidden, hidden):
             blocks += [
                 nn.Conv2d(n_in, hidden, 3, stride=2, padding=1),
-                nn.BatchNorm2d(hidden, track_running_stats=False),
+                nn.BatchNorm2d(hidden, track_running_stats=running_averages),
                 nn.ReLU(),
             ]
         super().__init__(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(hidden, n_way))

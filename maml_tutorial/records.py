@@ -33,6 +33,7 @@ class Record:
         seconds: wall time of the training.
         device: what it ran on.
         versions: of Python and the packages that matter.
+        weights: the SHA-256 of the weights that were kept beside the record; "" if none were.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Record:
     seconds: float
     device: str = field(default_factory=lambda: describe_device())
     versions: dict[str, str] = field(default_factory=lambda: describe_versions())
+    weights: str = ""
 
 
 def describe_device(device: str = "cpu") -> str:

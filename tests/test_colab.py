@@ -36,7 +36,7 @@ KERNELS = {
     ),
     "ipywidgets 8": "",
 }
-FETCHED = {"maml-tutorial", "click", "tqdm"}  # all that a set-up cell may bring
+FETCHED = {"maml-tutorial", "click", "safetensors", "tqdm"}  # all that a set-up cell may bring
 OWN_KERNEL = {"ipywidgets", "widgetsnbextension", "jupyterlab-widgets", "ipykernel", "ipython"}
 INSTALLED = """
 import importlib.metadata, json, os

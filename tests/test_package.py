@@ -9,8 +9,11 @@ from click.testing import CliRunner
 
 import maml_tutorial
 from maml_tutorial import __main__ as command
+from maml_tutorial import presets
 from maml_tutorial.__main__ import main
+from maml_tutorial.glyphs import load_glyphs
 from maml_tutorial.records import load_record
+from maml_tutorial.weights import load_weights
 
 PACKAGE = Path(maml_tutorial.__file__).parent
 # A module imports only from the rows before its own, or from its own row.
@@ -21,10 +24,13 @@ ROWS = (
     {"maml"},
     {"training"},
     {"evaluation"},
+    {"baselines"},
     {"records"},
+    {"weights", "presets"},
     {"plots", "figures", "exercises"},
     {"__main__", "__init__"},
 )
+PROTOCOLS = ("inductive", "transductive")
 ROW = {module: i for i, row in enumerate(ROWS) for module in row}
 
 
@@ -74,12 +80,13 @@ def test_every_public_function_has_an_executed_example(name):
 
 @pytest.mark.parametrize("options", [[], ["--first-order"]])
 def test_the_command_writes_a_record_that_says_it_is_unfinished(tmp_path, monkeypatch, options):
-    monkeypatch.setattr(command, "N_TEST_TASKS", 1000)
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 1000)
     arguments = ["train", "sinusoid-k5", "--meta-steps", "20", "--seed", "3", *options]
     result = CliRunner().invoke(main, [*arguments, "--output", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.glob("*.json")
     record = load_record(path.stem, tmp_path)
+    assert load_weights(path.stem, tmp_path)["0.weight"].shape == (40, 1)
     assert (record.steps_done, record.steps_planned) == (20, 70_000)
     assert record.command.split()[3:5] == ["train", "sinusoid-k5"]
     assert ("--first-order" in record.command) is bool(options)
@@ -96,7 +103,7 @@ def test_a_run_whose_test_diverges_is_recorded_with_the_steps_that_did_not(tmp_p
             raise ValueError("adaptation diverged")
         return true_evaluate(*args, inner_steps=inner_steps, **options)
 
-    monkeypatch.setattr(command, "N_TEST_TASKS", 1000)
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 1000)
     monkeypatch.setattr(command, "evaluate", diverging)
     arguments = ["train", "sinusoid-k5", "--meta-steps", "5", "--output", str(tmp_path)]
     result = CliRunner().invoke(main, arguments)
@@ -113,3 +120,39 @@ def test_an_unknown_preset_is_named_with_those_there_are():
 def test_the_list_names_every_preset_with_its_settings():
     output = CliRunner().invoke(main, ["list"]).output
     assert "sinusoid-k5: k_shot=5" in output and "inner_lr=0.01" in output
+
+
+def test_a_run_on_letters_is_judged_on_both_sources_and_by_both_protocols(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets.Glyphs, "n_test_tasks", 4)
+    monkeypatch.setattr(presets.Glyphs, "test_steps", (0, 1))
+    letters = load_glyphs("test")
+    monkeypatch.setattr(presets, "load_omniglot", lambda split: letters)
+    arguments = ["train", "glyphs-5w1s", "--meta-steps", "2", "--output", str(tmp_path)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    record = load_record("glyphs-5w1s", tmp_path)
+    assert sorted(record.scores) == [
+        f"{source} 5-way 1-shot, {protocol}"
+        for source in ("Omniglot", "letters")
+        for protocol in PROTOCOLS
+    ]
+    assert all(s.n_predictions == 4 * 25 for by in record.scores.values() for s in by.values())
+    assert load_weights("glyphs-5w1s", tmp_path)["0.weight"].shape == (32, 1, 3, 3)
+    # Before adaptation both protocols guess; on the same tasks they differ afterwards.
+    one, other = (
+        record.scores[f"letters 5-way 1-shot, {p}"] for p in ("transductive", "inductive")
+    )
+    assert one[1] != other[1]
+
+
+def test_without_omniglot_the_other_tests_of_a_run_are_kept(tmp_path, monkeypatch):
+    def out_of_reach(split):
+        raise ConnectionError("no network; there are three ways out")
+
+    monkeypatch.setattr(presets.Glyphs, "n_test_tasks", 4)
+    monkeypatch.setattr(presets.Glyphs, "test_steps", (0, 1))
+    monkeypatch.setattr(presets, "load_omniglot", out_of_reach)
+    arguments = ["train", "glyphs-5w1s", "--meta-steps", "1", "--output", str(tmp_path)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0 and "three ways out" in result.output
+    assert len(load_record("glyphs-5w1s", tmp_path).scores) == 2

@@ -15,7 +15,7 @@ import os
 REPOSITORY = "{repository}"
 if importlib.util.find_spec("maml_tutorial") is None:
     source = os.environ.get("MAML_TUTORIAL_REPOSITORY", REPOSITORY)
-    %pip install --quiet --no-deps click tqdm "git+{{source}}"\
+    %pip install --quiet --no-deps click safetensors tqdm "git+{{source}}"\
 """
 
 

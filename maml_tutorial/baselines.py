@@ -1,0 +1,128 @@
+"""Honest beginners: what a few labelled images teach a learner that never met other tasks."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from maml_tutorial.models import ConvNet
+from maml_tutorial.tasks import Task, TaskSampler, require_at_least
+
+Learner = Callable[[Task], Tensor]
+Features = Callable[[Tensor], Tensor]
+
+
+def pixels(x: Tensor) -> Tensor:
+    """Take an image for what it is, a row of pixels: `(..., 1, 28, 28)` → `(..., 784)`.
+
+    Example:
+        >>> pixels(torch.zeros(5, 1, 28, 28)).shape
+        torch.Size([5, 784])
+    """
+    return x.flatten(-3)
+
+
+def nearest_neighbour(task: Task, features: Features = pixels) -> Tensor:
+    """Give each query image the label of the closest support image.
+
+    Args:
+        task: one task or a meta-batch of them.
+        features: what the distance (Euclidean) is taken between: `(..., 1, 28, 28)` → `(..., d)`.
+
+    Returns:
+        Labels, int64, shape `([n_tasks,] n_query)`.
+
+    Example:
+        >>> from maml_tutorial import EpisodeSampler
+        >>> images = torch.eye(784).view(784, 1, 1, 28, 28).expand(-1, 4, -1, -1, -1)
+        >>> sample = EpisodeSampler(images, n_way=5, k_shot=1, k_query=2)
+        >>> nearest_neighbour(sample(1, torch.Generator().manual_seed(0)))
+        tensor([[0, 0, 1, 1, 2, 2, 3, 3, 4, 4]])
+    """
+    distances = torch.cdist(features(task.x_query), features(task.x_support))
+    return task.y_support.gather(-1, distances.argmin(dim=-1))
+
+
+def outcomes(sampler: TaskSampler, learner: Learner, n_tasks: int = 1000, seed: int = 0) -> Tensor:
+    """Deal tasks, ask the learner, and write 1 for a right answer and 0 for a wrong one.
+
+    Args:
+        sampler: `(n_tasks, generator) -> Task`.
+        learner: gives a label for every query image of a meta-batch.
+        n_tasks: how many tasks.
+        seed: the same seed, the same tasks for every learner.
+
+    Returns:
+        Shape `(n_tasks, n_query)`, to be given to `score`.
+
+    Example:
+        >>> from maml_tutorial import EpisodeSampler, score
+        >>> images = torch.zeros(9, 20, 1, 28, 28)
+        >>> sample = EpisodeSampler(images, n_way=5, k_shot=1, k_query=5)
+        >>> right = outcomes(sample, lambda tasks: torch.zeros_like(tasks.y_query), n_tasks=200)
+        >>> right.shape, score(right).mean
+        (torch.Size([200, 25]), 0.2)
+    """
+    require_at_least(1, n_tasks=n_tasks)
+    generator = torch.Generator().manual_seed(seed)
+    rows = []
+    for first in range(0, n_tasks, 100):
+        tasks = sampler(min(100, n_tasks - first), generator)
+        rows.append((learner(tasks) == tasks.y_query).float())
+    return torch.cat(rows)
+
+
+def pretrain(
+    images: Tensor,
+    *,
+    hidden: int = 32,
+    epochs: int = 10,
+    batch_size: int = 128,
+    lr: float = 3e-3,
+    seed: int = 0,
+) -> Features:
+    """Train a network to tell *all* classes apart, as usual, and keep all but its last layer.
+
+    The network is `ConvNet` with ordinary batch norm: averages kept in training are used
+    afterwards, so that an image's features do not depend on the images beside it.
+
+    Args:
+        images: `(n_classes, n_examples, 1, 28, 28)`, uint8.
+        hidden: filters of each block, and so the number of features.
+        epochs: times that every image is seen.
+        batch_size: images a step of Adam.
+        lr: its learning rate, falling to zero along a cosine.
+        seed: of the network and of the order of the images.
+
+    Returns:
+        The features, a function of images in 0 … 1: `(..., 1, 28, 28)` → `(..., hidden)`.
+
+    Example:
+        >>> features = pretrain(torch.zeros(3, 4, 1, 28, 28, dtype=torch.uint8), epochs=1)
+        >>> features(torch.zeros(2, 5, 1, 28, 28)).shape
+        torch.Size([2, 5, 32])
+    """
+    n_classes, n_examples = images.shape[:2]
+    x = images.flatten(0, 1)
+    y = torch.arange(n_classes).repeat_interleave(n_examples)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = ConvNet(n_classes, hidden=hidden, running_averages=True)
+    optimizer = torch.optim.Adam(net.parameters(), lr=lr)
+    n_steps = epochs * -(-len(x) // batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
+    for _ in range(epochs):
+        for some in torch.randperm(len(x), generator=generator).split(batch_size):
+            loss = cross_entropy(net(x[some].float() / 255), y[some])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    trunk = nn.Sequential(*list(net)[:-1]).eval().requires_grad_(False)
+
+    def features(x: Tensor) -> Tensor:
+        return trunk(x.flatten(0, -4)).view(*x.shape[:-3], hidden)
+
+    return features

@@ -1,0 +1,122 @@
+"""Settings of the recorded runs: what is trained, on which tasks, and how it is judged."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
+
+from maml_tutorial.episodes import EpisodeSampler
+from maml_tutorial.evaluation import correct, squared_error
+from maml_tutorial.glyphs import load_glyphs
+from maml_tutorial.models import MLP, ConvNet
+from maml_tutorial.omniglot import load_omniglot
+from maml_tutorial.tasks import SinusoidTasks, TaskSampler
+
+BatchNorm = Literal["transductive", "inductive"]
+
+
+@dataclass(frozen=True)
+class Test:
+    """One way in which a run is judged.
+
+    Attributes:
+        label: what its scores are called in the record.
+        sampler: deals the unseen tasks.
+        batch_norm: the protocol of `evaluate`.
+    """
+
+    label: str
+    sampler: TaskSampler
+    batch_norm: BatchNorm = "transductive"
+
+
+@dataclass(frozen=True)
+class Sinusoid:
+    """A sine-wave run; the defaults are the paper's (section 5.1) and its code's."""
+
+    k_shot: int
+    inner_steps: int = 1
+    inner_lr: float = 0.01
+    meta_lr: float = 1e-3
+    meta_batch_size: int = 25
+    meta_steps: int = 70_000
+    first_order: bool = False
+
+    n_test_tasks = 10_000
+    test_steps = range(11)
+    test_batch_size = 100
+    threads = 1  # a net of 1761 parameters is too small to share between threads: one is faster
+    loss = staticmethod(mse_loss)
+    metric = staticmethod(squared_error)
+
+    def model(self) -> nn.Module:
+        """Return the network."""
+        return MLP()
+
+    def sampler(self) -> TaskSampler:
+        """Return the tasks of meta-training."""
+        return SinusoidTasks(self.k_shot, self.k_shot)
+
+    def tests(self) -> Iterator[Test]:
+        """Give the tests one after the other."""
+        yield Test(f"{self.k_shot}-shot", SinusoidTasks(self.k_shot, 100))
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """A run on printed letters: trained on some scripts, tested on others and on Omniglot."""
+
+    n_way: int
+    k_shot: int
+    k_query: int = 5
+    hidden: int = 32
+    inner_steps: int = 1
+    inner_lr: float = 0.4
+    meta_lr: float = 1e-3
+    meta_batch_size: int = 16
+    meta_steps: int = 3000
+    first_order: bool = False
+
+    n_test_tasks = 1000
+    test_steps = (0, 1, 2, 3, 5, 10)
+    test_batch_size = 20
+    threads = 2
+    loss = staticmethod(cross_entropy)
+    metric = staticmethod(correct)
+
+    def model(self) -> nn.Module:
+        """Return the network."""
+        return ConvNet(self.n_way, hidden=self.hidden)
+
+    def _episodes(self, images: Tensor) -> TaskSampler:
+        return EpisodeSampler(images, n_way=self.n_way, k_shot=self.k_shot, k_query=self.k_query)
+
+    def sampler(self) -> TaskSampler:
+        """Return the tasks of meta-training."""
+        return self._episodes(load_glyphs("train").images)
+
+    def tests(self) -> Iterator[Test]:
+        """Give the tests one after the other.
+
+        Raises:
+            OSError: when it comes to Omniglot, and there is neither a copy nor a network.
+        """
+        shape = f"{self.n_way}-way {self.k_shot}-shot"
+        sources = {"letters": (load_glyphs, "test"), "Omniglot": (load_omniglot, "evaluation")}
+        for source, (load, split) in sources.items():
+            sampler = self._episodes(load(split).images)
+            for batch_norm in ("transductive", "inductive"):
+                yield Test(f"{source} {shape}, {batch_norm}", sampler, batch_norm)
+
+
+Preset = Sinusoid | Glyphs
+
+PRESETS: dict[str, Preset] = {
+    "sinusoid-k5": Sinusoid(k_shot=5),
+    "sinusoid-k10": Sinusoid(k_shot=10),
+    "sinusoid-k5-pretrained": Sinusoid(k_shot=5, inner_steps=0),
+    "sinusoid-k10-pretrained": Sinusoid(k_shot=10, inner_steps=0),
+    "glyphs-5w1s": Glyphs(n_way=5, k_shot=1),
+}
