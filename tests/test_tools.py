@@ -10,6 +10,8 @@ import yaml
 
 from tools.lock import constraints, pins
 from tools.print_pdf import print_pdf
+from tools.prose import findings
+from tools.prose import main as main_prose
 from tools.summary import count, main
 
 CASES = {
@@ -130,3 +132,17 @@ def test_the_public_tests_run_on_every_python_that_is_declared(root: Path):
     for version in pythons:
         assert f"Python :: {version}" in declared
     assert f'ALLOWED="{" ".join(pythons)}"' in allowed
+
+
+def test_prose_is_read_and_code_formulas_and_addresses_are_not() -> None:
+    assert findings("Take the the step.") and findings("This is very unique.")
+    fenced = "```\nthe the\n```\n\nTake `the the` step, $the the$, [so](the-the.md)."
+    assert findings(fenced) == []
+    assert findings("We cite\n\nCite it.") == []
+
+
+def test_a_fault_in_the_prose_of_a_page_is_named_with_its_page(tmp_path, capsys) -> None:
+    (tmp_path / "book").mkdir()
+    (tmp_path / "index.md").write_text("One one too many.\n", encoding="utf-8")
+    assert main_prose(tmp_path) == 1
+    assert "index.md: " in capsys.readouterr().out
