@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 from nbformat import NotebookNode
+from wrong_answers_01 import WRONG_01
+from wrong_answers_02 import WRONG_02
 from wrong_answers_03 import WRONG_03
+from wrong_answers_04 import WRONG_04
+from wrong_answers_05 import WRONG_05
+from wrong_answers_06 import WRONG_06
 from wrong_answers_07 import WRONG_07
+from wrong_answers_08 import WRONG_08
 
 from maml_tutorial.exercises import Verdict, check, exercise, registry
 from tools.notebooks import has_tag, read
@@ -21,7 +27,16 @@ SOLUTIONS = sorted((BOOK / "solutions").glob("*.ipynb"))
 HEADING = re.compile(r"### Exercise (\d+\.\d+) · (.+)")
 
 # Typical wrong answers: (exercise, answer, a word its hint holds). Each hint stands here once.
-WRONG: list[tuple[str, object, str]] = [*WRONG_03, *WRONG_07]
+WRONG: list[tuple[str, object, str]] = [
+    *WRONG_01,
+    *WRONG_02,
+    *WRONG_03,
+    *WRONG_04,
+    *WRONG_05,
+    *WRONG_06,
+    *WRONG_07,
+    *WRONG_08,
+]
 
 
 # --- the mechanism, on one example exercise -------------------------------------------------

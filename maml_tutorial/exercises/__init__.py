@@ -3,8 +3,29 @@
 Importing this package registers the exercises of every chapter.
 """
 
-from maml_tutorial.exercises import chapter_03, chapter_07
+from maml_tutorial.exercises import (
+    chapter_01,
+    chapter_02,
+    chapter_03,
+    chapter_04,
+    chapter_05,
+    chapter_06,
+    chapter_07,
+    chapter_08,
+)
 from maml_tutorial.exercises.registry import check, exercise
 from maml_tutorial.exercises.verdict import Verdict
 
-__all__ = ["Verdict", "chapter_03", "chapter_07", "check", "exercise"]
+__all__ = [
+    "Verdict",
+    "chapter_01",
+    "chapter_02",
+    "chapter_03",
+    "chapter_04",
+    "chapter_05",
+    "chapter_06",
+    "chapter_07",
+    "chapter_08",
+    "check",
+    "exercise",
+]

@@ -57,7 +57,7 @@ def check(exercise_id: str, answer: object) -> Verdict:
             a function with an empty body or one that returns ``...`` is not attempted yet.
 
     Returns:
-        The verdict: not attempted, correct, or a hint. A mistake inside the answer is a hint too.
+        A verdict that says not attempted, correct, or a hint; a mistake in the answer is a hint.
 
     Raises:
         ValueError: There is no such exercise; the message names those there are.

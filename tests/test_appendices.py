@@ -1,0 +1,384 @@
+"""The appendices say what is so: errors in PyTorch's own words, sums that add up, names once."""
+
+import contextlib
+import doctest
+import io
+import json
+import math
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+import yaml
+from book_site import ROOT, built_book
+from bs4 import BeautifulSoup
+from docutils.nodes import make_id
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn.functional import cross_entropy, dropout, mse_loss
+
+import maml_tutorial
+
+APPENDIX = ROOT / "book" / "appendix"
+CHAPTERS = sorted(ROOT.glob("book/[0-9]*.ipynb"))
+# Until a chapter stands it is a title and a set-up cell, and nothing can be asked of it.
+STANDS = {path.stem: len(json.loads(path.read_text("utf-8"))["cells"]) > 5 for path in CHAPTERS}
+
+
+def page(name: str) -> str:
+    return (APPENDIX / f"{name}.md").read_text("utf-8")
+
+
+def chapter_text(stem: str) -> str:
+    cells = json.loads((ROOT / "book" / f"{stem}.ipynb").read_text("utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
+
+
+# --- Troubleshooting ------------------------------------------------------------------------
+
+
+def leaf(value: float = 1.0) -> Tensor:
+    return torch.tensor(value, requires_grad=True)
+
+
+def backward_without_the_inner_graph() -> None:
+    theta = leaf()
+    support_loss = (theta**2 - 2) ** 2
+    (gradient,) = torch.autograd.grad(support_loss, theta)
+    ((theta - 0.1 * gradient) ** 2 + support_loss).backward()
+
+
+def differentiate_what_was_not_used() -> None:
+    a, b = leaf(), leaf()
+    torch.autograd.grad(a**2, [a, b])
+
+
+def adapt_under_no_grad() -> None:
+    net = maml_tutorial.MLP()
+    params = maml_tutorial.init_params(net, seed=0)
+    with torch.no_grad():
+        x = torch.zeros(5, 1)
+        maml_tutorial.adapt(maml_tutorial.make_loss(net, mse_loss), params, x, x, inner_lr=0.01)
+
+
+def step_in_place() -> None:
+    phi = leaf() * 1.0
+    for _ in range(2):
+        (gradient,) = torch.autograd.grad(phi**3, phi, create_graph=True)
+        phi -= 0.1 * gradient
+    (phi**2).backward()
+
+
+def step_in_place_on_a_leaf() -> None:
+    theta = leaf()
+    theta -= 0.1
+
+
+def optimise_adapted_parameters() -> None:
+    torch.optim.SGD([leaf() * 1.0], lr=0.1)
+
+
+def batch_norm_of_one_number() -> None:
+    nn.BatchNorm2d(2)(torch.ones(1, 2, 1, 1))
+
+
+def batch_norm_with_averages_in_vmap() -> None:
+    vmap(nn.BatchNorm2d(2))(torch.ones(3, 4, 2, 3, 3))
+
+
+def dropout_in_vmap() -> None:
+    vmap(lambda x: dropout(x))(torch.ones(3, 4))
+
+
+def item_in_vmap() -> None:
+    vmap(lambda x: x * x.item())(torch.ones(3))
+
+
+def branch_in_vmap() -> None:
+    vmap(lambda x: x if x > 0 else -x)(torch.ones(3))
+
+
+def labels_of_the_wrong_type() -> None:
+    cross_entropy(torch.zeros(3, 5), torch.zeros(3, dtype=torch.int32))
+
+
+def labels_out_of_range() -> None:
+    cross_entropy(torch.zeros(3, 5), torch.tensor([0, 5, 1]))
+
+
+def shapes_that_do_not_match() -> None:
+    mse_loss(torch.zeros(5, 1), torch.zeros(5))
+
+
+PROVOKED = (
+    backward_without_the_inner_graph,
+    differentiate_what_was_not_used,
+    adapt_under_no_grad,
+    step_in_place,
+    step_in_place_on_a_leaf,
+    optimise_adapted_parameters,
+    batch_norm_of_one_number,
+    batch_norm_with_averages_in_vmap,
+    dropout_in_vmap,
+    item_in_vmap,
+    branch_in_vmap,
+    labels_of_the_wrong_type,
+    labels_out_of_range,
+    shapes_that_do_not_match,
+)
+
+
+def words_of(provoke: Callable[[], None]) -> str:
+    """Run something wrong; return the error, or the warning, as Python prints it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        try:
+            provoke()
+        except (RuntimeError, ValueError, IndexError, UserWarning) as error:
+            return f"{type(error).__name__}: {error}"
+    raise AssertionError(f"{provoke.__name__} did not fail")
+
+
+def quoted_errors() -> list[str]:
+    blocks = re.findall(r"```text\n(.*?)```", page("troubleshooting"), re.S)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("provoke", PROVOKED)
+def test_an_error_is_quoted_in_pytorchs_own_words(provoke: Callable[[], None]) -> None:
+    words = words_of(provoke)
+    assert sum(words.startswith(line) for line in quoted_errors()) == 1, words
+
+
+def test_no_error_is_quoted_that_is_not_provoked() -> None:
+    assert len(quoted_errors()) == len(set(quoted_errors())) == len(PROVOKED)
+
+
+def test_each_symptom_of_the_first_table_leads_to_its_part() -> None:
+    text = page("troubleshooting")
+    parts = {make_id(title) for title in re.findall(r"^## (.+)$", text, re.M)}
+    table = text[: text.index("\n## ")]
+    assert set(re.findall(r"\]\(#([\w-]+)\)", table)) == parts
+
+
+def snippet() -> str:
+    found = re.findall(r"```python\n(.*?)```", page("troubleshooting"), re.S)
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.parametrize("graph, first", [("True", "-3.84"), ("False", "-4.8")])
+def test_the_snippet_tells_exact_from_first_order(graph: str, first: str) -> None:
+    code = snippet().replace("create_graph=True", f"create_graph={graph}")
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code, {})
+    assert printed.getvalue() == f"{first} -3.84\n"
+
+
+def test_the_loss_of_a_blind_guess_is_the_logarithm_of_n() -> None:
+    text = page("troubleshooting")
+    said = re.search(r"(\d\.\d\d) for 2 classes, (\d\.\d\d) for 5, (\d\.\d\d) for 20", text)
+    assert said and said.groups() == tuple(f"{math.log(n):.2f}" for n in (2, 5, 20))
+    assert cross_entropy(torch.zeros(1, 5), torch.tensor([3])).item() == pytest.approx(math.log(5))
+
+
+def test_the_silent_causes_are_as_silent_as_the_page_says() -> None:
+    net = nn.Linear(1, 1)
+    x = torch.ones(2, 1)
+    misnamed = functional_call(net, {"wieght": torch.full((1, 1), 9.0)}, (x,))
+    assert torch.equal(misnamed, net(x))  # an unknown name is ignored
+    theta = {name: p.detach().clone().requires_grad_() for name, p in net.named_parameters()}
+    functional_call(net, theta, (x,)).sum().backward()
+    assert net.weight.grad is None and theta["weight"].grad is not None
+    theta = leaf()
+    (nn.Parameter(theta * 2) ** 2).backward()  # a new Parameter cuts the graph
+    assert theta.grad is None
+    (gradient,) = torch.autograd.grad((kept := theta**3), theta, retain_graph=True)
+    (theta - gradient + kept).backward()  # the message's own advice: no error, first order
+    assert theta.grad == 1 + 3
+
+
+def test_the_shares_and_factors_of_too_good_are_right() -> None:
+    def zero_error(low: float, high: float) -> float:
+        return (high**3 - low**3) / (3 * (high - low)) / 2
+
+    assert "22.6 %" in page("troubleshooting") and f"{1 - (19 / 20) ** 5:.1%}" == "22.6%"
+    assert round(zero_error(0.1, 5.0) / zero_error(0.1, 0.5), -1) == 80
+
+
+def test_messages_of_our_own_are_quoted_as_they_are() -> None:
+    code = "".join(path.read_text("utf-8") for path in ROOT.glob("maml_tutorial/*.py"))
+    quoted = re.findall(r"^- \*\*`([^`]+)`\*\*", page("troubleshooting"), re.M)
+    assert len(quoted) == 2 and all(words in code for words in quoted)
+
+
+# --- The paper beside its code --------------------------------------------------------------
+
+
+def half_width(p: float, n: int, spread: float, n_tasks: int = 600) -> float:
+    return 100 * 1.96 * math.sqrt((p * (1 - p) / n + spread**2) / n_tasks)
+
+
+def test_the_arithmetic_of_the_two_intervals_is_right() -> None:
+    text = page("paper_and_code")
+    for said, n, spread in (("1.90", 5, 0.08), ("1.79", 5, 0.0), ("0.79", 75, 0.08)):
+        assert f"±{said} %" in text and f"{half_width(0.487, n, spread):.2f}" == said
+
+
+def test_the_formula_of_the_two_intervals_is_what_score_measures() -> None:
+    generator = torch.Generator().manual_seed(0)
+    p = (0.487 + 0.08 * torch.randn(600, 1, generator=generator)).clamp(0, 1)
+    for n in (5, 75):
+        right = (torch.rand(600, n, generator=generator) < p).float()
+        measured = 100 * maml_tutorial.score(right).interval
+        assert measured == pytest.approx(half_width(0.487, n, 0.08), rel=0.12)
+
+
+def test_the_two_alphas_of_the_paper_are_the_same_step_of_a_mean() -> None:
+    outputs, labels = torch.randn(10, 5), torch.arange(5).repeat(2)  # 5-way 2-shot
+    summed = cross_entropy(outputs, labels, reduction="sum") / 2
+    assert summed.item() == pytest.approx(5 * cross_entropy(outputs, labels).item(), rel=1e-5)
+    assert 5 * 0.4 == pytest.approx(20 * 0.1)
+
+
+# --- Glossary -------------------------------------------------------------------------------
+
+
+def entries() -> Iterator[tuple[str, str]]:
+    for block in page("glossary").split("\n### ")[1:]:
+        term, text = block.split("\n", 1)
+        yield term, text.split("\n## ")[0].strip()
+
+
+def test_the_anchors_of_the_glossary_are_the_same_in_the_book_and_on_github() -> None:
+    terms = [term for term, _ in entries()]
+    github = [re.sub(r"[^\w -]", "", term.lower()).replace(" ", "-") for term in terms]
+    assert [make_id(term) for term in terms] == github
+    assert len(set(github)) == len(github) and 25 <= len(github) <= 40
+
+
+@pytest.mark.parametrize("term, text", list(entries()))
+def test_a_term_has_a_few_sentences_and_its_chapter(term: str, text: str) -> None:
+    said, end = text.rsplit(" → ", 1)
+    found = re.fullmatch(r"\[chapter (\d)\]\(\.\./(0\d_\w+)\.ipynb\)", end)
+    assert found and int(found[2][:2]) == int(found[1]) and found[2] in STANDS
+    assert 1 <= len(re.findall(r"[.?!](?=\s|$|\))", said)) <= 4
+    if STANDS[found[2]]:  # where the chapter stands, it must use the word
+        assert term.lower().split()[0] in chapter_text(found[2]).lower()
+
+
+# --- The package, name by name --------------------------------------------------------------
+
+
+def api_page() -> BeautifulSoup:
+    html = (built_book().html / "book" / "appendix" / "api.html").read_text("utf-8")
+    return BeautifulSoup(html, "html.parser")
+
+
+def described() -> dict[str, str]:
+    """Return each described name's text, without those of its attributes."""
+    signs = api_page().select("section > dl.py > dt.sig")
+    return {
+        sign["id"].removeprefix("maml_tutorial."): sign.find_next_sibling("dd").get_text(" ")
+        for sign in signs
+    }
+
+
+def test_every_public_name_is_described_exactly_once() -> None:
+    signs = [sign["id"] for sign in api_page().select("section > dl.py > dt.sig")]
+    assert sorted(signs) == sorted(f"maml_tutorial.{name}" for name in maml_tutorial.__all__)
+
+
+def test_every_public_name_says_where_it_comes_from() -> None:
+    origin = "Introduced in chapter", "Used by the command"
+    without = {name for name, text in described().items() if not any(o in text for o in origin)}
+    # A chapter to come may introduce these; once all stand, each name has its place.
+    later = {"ConvNet", "FullyConnectedNet", "correct", "load_weights", "nearest_neighbour"}
+    assert without <= (set() if all(STANDS.values()) else {*later, "outcomes", "pretrain"})
+
+
+def test_docstrings_are_rendered_and_not_shown_raw() -> None:
+    shown = api_page()
+    for code in shown.select("code, pre"):
+        code.decompose()
+    prose = " ".join(dd.get_text(" ") for dd in shown.select("section > dl.py > dd"))
+    assert "`" not in prose and "$" not in prose and "**" not in prose
+    assert len(api_page().select("dl.py .math")) >= 5
+    for name, text in described().items():
+        has_example = ">>>" in (getattr(maml_tutorial, name).__doc__ or "")
+        assert (">>>" in text) == has_example, name
+
+
+def test_modules_stand_in_the_order_in_which_data_flows() -> None:
+    titles = [h2.get_text().strip("#") for h2 in api_page().select("article h2")]
+    modules = [title.split(".")[1].rstrip("\N{PILCROW SIGN}") for title in titles]
+    order = "tasks episodes models adapt maml training evaluation records exercises".split()
+    assert [module for module in modules if module in order] == order
+
+
+@pytest.fixture
+def extension(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "assets"))
+
+
+@pytest.mark.parametrize("module", ["api_reference", "introductions"])
+def test_the_examples_of_the_directive_hold(module: str, extension: None) -> None:
+    __import__(module)
+    failed, attempted = doctest.testmod(sys.modules[module])
+    assert attempted > 0 and failed == 0
+
+
+def test_accuracies_of_a_record_are_shown_in_per_cent_and_errors_are_not(extension: None) -> None:
+    from records_table import record_block
+
+    path = ROOT / "maml_tutorial" / "data" / "sinusoid-k5.json"
+    record = json.loads(path.read_text("utf-8"))
+    assert "%" not in record_block(record)[2].astext()
+    label = "letters 5-way 1-shot, transductive"
+    record["config"]["n_way"] = 5
+    record["scores"] = {label: {"0": [0.2, 0.004, 1000, 25000], "1": [0.8432, 0.0071, 1000, 25000]}}
+    shown = record_block(record)[2].astext()
+    assert label in shown and "84.3 ± 0.7\u202f%" in shown and "20.0 ± 0.4\u202f%" in shown
+
+
+# --- First page, map, README ----------------------------------------------------------------
+
+
+def chapters_of_the_contents() -> list[str]:
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    files = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    return [file for file in files if re.match(r"book/\d", file)]
+
+
+def test_the_map_leads_to_every_chapter_in_order() -> None:
+    picture = (ROOT / "book" / "assets" / "map.svg").read_text("utf-8")
+    assert re.findall(r'href="(.+?)\.html"', picture) == chapters_of_the_contents()
+    titles = re.findall(r"<title>(.+?)</title>", picture)
+    assert len(titles) == 1 and all(f" {n} " in titles[0] for n in range(1, 9))
+
+
+def test_the_first_page_gives_each_chapters_own_times() -> None:
+    text = (ROOT / "index.md").read_text("utf-8")
+    for chapter in chapters_of_the_contents():
+        row = re.search(rf"\]\({chapter}\.ipynb\) \|.*\| (.+?) \| \*\*written\*\* \|", text)
+        assert row, f"{chapter} has no row"
+        stem = chapter.removeprefix("book/")
+        said = re.search(r"\*\*Time\*\*.*?(\d+) minutes.*?(\d+) seconds", chapter_text(stem))
+        if said:  # a chapter that stands says so in its first box
+            assert row[1].replace("\u00a0", " ") == f"{said[1]} min · {said[2]} s"
+        else:
+            assert not STANDS[stem], f"{stem}: no times in its opening box"
+
+
+def test_the_map_of_the_readme_names_every_chapter_and_files_that_exist() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    table = text[text.index("## The map") : text.index("## Without a GPU")]
+    links = re.findall(r"\]\(([^)]+)\)", table)
+    missing = [link for link in links if not (ROOT / link).exists()]
+    assert missing == []
+    assert [f"{name}.ipynb" for name in chapters_of_the_contents()] == [
+        link for link in links if link.endswith(".ipynb")
+    ]

@@ -1,0 +1,6 @@
+"""Comparisons of what chapter 5 builds by hand with the package."""
+
+from collections.abc import Callable
+
+# (notebook's name, definition's name) -> comparison with the package's
+TWINS_05: dict[tuple[str, str], Callable[..., None]] = {}
