@@ -5,7 +5,7 @@ models, adapt, maml, training, evaluation, baselines, records and weights; then 
 """
 
 from maml_tutorial.adapt import adapt
-from maml_tutorial.baselines import nearest_neighbour, outcomes, pretrain
+from maml_tutorial.baselines import nearest_neighbour, new_head, outcomes, pretrain
 from maml_tutorial.episodes import EpisodeSampler
 from maml_tutorial.evaluation import Evaluation, Score, correct, evaluate, score, squared_error
 from maml_tutorial.exercises import check
@@ -52,6 +52,7 @@ __all__ = [
     "maml_loss",
     "meta_train",
     "nearest_neighbour",
+    "new_head",
     "outcomes",
     "pretrain",
     "save_record",

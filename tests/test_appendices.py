@@ -188,7 +188,7 @@ def test_the_loss_of_a_blind_guess_is_the_logarithm_of_n() -> None:
 def test_the_silent_causes_are_as_silent_as_the_page_says() -> None:
     net = nn.Linear(1, 1)
     x = torch.ones(2, 1)
-    misnamed = functional_call(net, {"wieght": torch.full((1, 1), 9.0)}, (x,))
+    misnamed = functional_call(net, {"no_such_name": torch.full((1, 1), 9.0)}, (x,))
     assert torch.equal(misnamed, net(x))  # an unknown name is ignored
     theta = {name: p.detach().clone().requires_grad_() for name, p in net.named_parameters()}
     functional_call(net, theta, (x,)).sum().backward()
@@ -262,7 +262,7 @@ def test_the_anchors_of_the_glossary_are_the_same_in_the_book_and_on_github() ->
 
 @pytest.mark.parametrize("term, text", list(entries()))
 def test_a_term_has_a_few_sentences_and_its_chapter(term: str, text: str) -> None:
-    said, end = text.rsplit(" → ", 1)
+    said, end = text.rsplit(" →\u00a0", 1)
     found = re.fullmatch(r"\[chapter (\d)\]\(\.\./(0\d_\w+)\.ipynb\)", end)
     assert found and int(found[2][:2]) == int(found[1]) and found[2] in STANDS
     assert 1 <= len(re.findall(r"[.?!](?=\s|$|\))", said)) <= 4
@@ -282,7 +282,9 @@ def described() -> dict[str, str]:
     """Return each described name's text, without those of its attributes."""
     signs = api_page().select("section > dl.py > dt.sig")
     return {
-        sign["id"].removeprefix("maml_tutorial."): sign.find_next_sibling("dd").get_text(" ")
+        sign["id"].removeprefix("maml_tutorial."): " ".join(
+            sign.find_next_sibling("dd").get_text(" ").split()
+        )
         for sign in signs
     }
 

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from api_reference import setup_api
 from docutils import nodes
 from records_table import RecordsTable
 from sphinx.application import Sphinx
@@ -78,6 +79,8 @@ class InlineFigures(SphinxPostTransform):
             except ValueError as error:
                 logger.warning("%s (%s)", error, path.name, location=image)
             else:
+                if self.app.builder.name != "html":  # one page for the PDF: no pages to lead to
+                    html = re.sub(r"</?a\b[^>]*>", "", html)
                 image.replace_self(nodes.raw("", html, format="html"))
 
 
@@ -118,6 +121,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # Jupyter Book sets this value for an extension that the book does without.
     app.add_config_value("comments_config", {}, "html")
     app.add_directive("records", RecordsTable)
+    setup_api(app)
     app.add_post_transform(InlineFigures)
     app.connect("builder-inited", add_mathjax)
     app.connect("build-finished", slim_site)

@@ -37,17 +37,25 @@ def record_block(record: dict[str, Any]) -> list[nodes.Node]:
     return [
         nodes.rubric("", record["name"]),
         nodes.literal_block(record["command"], record["command"], language="bash"),
-        scores_table(record["scores"]),
+        scores_table(record["scores"], percent="n_way" in record["config"]),
         table(("of this run", "value"), facts, "record-facts"),
     ]
 
 
-def scores_table(scores: dict[str, dict[str, list[float]]]) -> nodes.table:
-    """Return the scores: a row for each number of inner steps, a column for each label."""
+def scores_table(
+    scores: dict[str, dict[str, list[float]]], *, percent: bool = False
+) -> nodes.table:
+    """Return the scores: a row for each number of inner steps, a column for each label.
+
+    Args:
+        scores: The record's scores.
+        percent: They are accuracies, as of classes: shown in per cent, as papers do.
+    """
     steps = sorted({step for by_steps in scores.values() for step in by_steps}, key=int)
     n_tasks = [next(iter(by_steps.values()))[2] for by_steps in scores.values()]
     heads = [f"{label} ({spaced(n)} tasks)" for label, n in zip(scores, n_tasks, strict=True)]
-    rows = [(step, *(score(column.get(step)) for column in scores.values())) for step in steps]
+    show = percentage if percent else score
+    rows = [(step, *(show(column.get(step)) for column in scores.values())) for step in steps]
     return table(("inner steps", *heads), rows, "record-scores")
 
 
@@ -67,6 +75,16 @@ def score(value: list[float] | None) -> str:
         return f"{mean:.1e} ± {interval:.1e}"
     digits = max(0, 1 - int(f"{interval:e}".split("e")[1])) if interval else 3
     return f"{mean:.{digits}f} ± {interval:.{digits}f}"
+
+
+def percentage(value: list[float] | None) -> str:
+    """Return an accuracy and its interval in per cent, with one digit as papers give them.
+
+    Example:
+        >>> percentage([0.8432, 0.0071, 1000, 25000])
+        '84.3 ± 0.7\u202f%'
+    """
+    return "–" if value is None else f"{100 * value[0]:.1f} ± {100 * value[1]:.1f}\u202f%"
 
 
 def spaced(number: int) -> str:
