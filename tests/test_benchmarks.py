@@ -1,8 +1,15 @@
 """The benchmark compares like with like."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+import benchmarks.letters_search as letters_search
 import benchmarks.meta_step as meta_step
+from tools.notebooks import read
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize("inner_steps", [1, 5])
@@ -18,3 +25,23 @@ def test_two_ways_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch):
     )
     with pytest.raises(RuntimeError, match="gradients differ by"):
         meta_step.compare(5, rounds=1)
+
+
+@pytest.mark.parametrize("net", ["mean", "flat"])
+def test_the_search_trains_and_judges_each_network(net: str):
+    setting = {"net": net, "meta_batch_size": 2, "meta_lr": 0.001}
+    found = letters_search.search(setting, marks=(0.05,), n_tasks=20)
+    assert found["steps"] >= 1 and set(found["accuracy"][0.05]) == {1, 3}
+
+
+def test_chapter_8_shows_the_search_as_it_was_recorded():
+    runs = json.loads((ROOT / "benchmarks" / "letters_search.json").read_text("utf-8"))["runs"]
+    cells = read(ROOT / "book" / "08_maml_on_images.ipynb").cells
+    text = next(cell.source for cell in cells if "letters_search" in cell.source)
+    rows = [line for line in text.splitlines() if line.startswith("|") and " % " in line]
+    setting = [{k: run[k] for k in letters_search.SETTINGS[0]} for run in runs]
+    assert setting == letters_search.SETTINGS
+    for run in runs:
+        tail = f"| {run['ms_per_step']} | "
+        tail += " | ".join(f"{100 * run['accuracy'][mark]['1']:.1f} %" for mark in ("20", "40"))
+        assert any(row.replace("*", "").endswith(f"{tail} |") for row in rows), tail
