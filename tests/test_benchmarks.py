@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 import benchmarks.letters_search as letters_search
 import benchmarks.meta_step as meta_step
+import benchmarks.pretraining as pretraining
 from tools.notebooks import read
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,3 +47,22 @@ def test_chapter_8_shows_the_search_as_it_was_recorded():
         tail = f"| {run['ms_per_step']} | "
         tail += " | ".join(f"{100 * run['accuracy'][mark]['1']:.1f} %" for mark in ("20", "40"))
         assert any(row.replace("*", "").endswith(f"{tail} |") for row in rows), tail
+
+
+def test_the_chapters_quote_longer_pre_training_as_it_was_recorded():
+    runs = json.loads((ROOT / "benchmarks" / "pretraining.json").read_text("utf-8"))["runs"]
+    scores = next(run for run in runs if run["epochs"] == 20)["scores"]
+    for chapter, labels in {
+        "02_few_shot_learning": ("letters 5-way 1-shot", "letters 5-way 5-shot"),
+        "08_maml_on_images": ("letters 5-way 1-shot", "Omniglot 5-way 1-shot"),
+    }.items():
+        cells = read(ROOT / "book" / f"{chapter}.ipynb").cells
+        text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        for mean, interval, *_ in (scores[label] for label in labels):
+            assert f"{100 * mean:.1f} ± {100 * interval:.1f}" in text
+
+
+def test_longer_pre_training_is_measured_on_every_source(tmp_path):
+    images = torch.randint(256, (30, 12, 1, 28, 28), dtype=torch.uint8)
+    found = pretraining.measure(images, {"letters": images}, epochs=1, n_tasks=4)
+    assert set(found["scores"]) == {"letters 5-way 1-shot", "letters 5-way 5-shot"}

@@ -39,7 +39,7 @@ pdf: venv
 	@echo "pdf: $(CURDIR)/_build/book.pdf"
 
 notebooks: venv
-	@$(call try,$(PYTHON_IN) -m tools.notebooks run --jobs $(JOBS),a notebook did not run to its end: its name and cell are above; mend the cell and run make notebooks again)
+	@$(call try,OMP_NUM_THREADS=1 $(PYTHON_IN) -m tools.notebooks run --jobs $(JOBS),a notebook did not run to its end: its name and cell are above; mend the cell and run make notebooks again)
 	@echo "notebooks: all executed; git diff shows which outputs changed"
 
 lint: venv
