@@ -125,7 +125,7 @@ def pretrain(
     trunk = nn.Sequential(*list(net)[:-1]).eval().requires_grad_(False)
 
     def features(x: Tensor) -> Tensor:
-        return trunk(x.flatten(0, -4)).view(*x.shape[:-3], hidden)
+        return trunk(x.reshape(-1, *x.shape[-3:])).view(*x.shape[:-3], hidden)
 
     return features
 

@@ -27,7 +27,7 @@ TASTE = {
 }
 NO_PROSE = re.compile(
     r"^(```|~~~).*?^\1`*$|\$\$.*?\$\$|`[^`]+`|\$[^$\n]+\$|(?<=\])\([^)\s]+\)|<[^>]+>|https?://\S+"
-    r"|\d+(?:[ \u202f]\d{3})+",
+    r"|\d+(?:[ \u00a0\u202f]\d{3})+",
     re.DOTALL | re.MULTILINE,
 )
 CheckRegistry().register_many(__register__)
