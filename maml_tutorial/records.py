@@ -91,18 +91,27 @@ def save_record(record: Record, folder: Path) -> Path:
         'sinusoid-k5.json'
     """
     text = json.dumps(asdict(record), indent=1, allow_nan=False) + "\n"
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{record.name}.json"
-    handle, beside = tempfile.mkstemp(dir=folder, prefix=f".{record.name}-")
+    write_whole(target, text.encode())
+    return target
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Write a file beside its place and rename it when it is whole.
+
+    Raises:
+        OSError: if the folder cannot be written to; nothing half-written is left.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
         os.chmod(beside, 0o644)
         os.replace(beside, target)
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
-    return target
 
 
 def list_records(folder: Any = RECORDS) -> list[str]:

@@ -1,8 +1,6 @@
 """Trained weights that ship with the package, each with the record of the run that made them."""
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from maml_tutorial.models import Params
-from maml_tutorial.records import RECORDS, load_record
+from maml_tutorial.records import RECORDS, load_record, write_whole
 
 
 def save_weights(params: Params, path: Path) -> str:
@@ -27,22 +25,13 @@ def save_weights(params: Params, path: Path) -> str:
         OSError: if the folder cannot be written to; nothing half-written is left.
 
     Example:
-        >>> import torch
+        >>> import tempfile, torch
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     len(save_weights({"theta": torch.zeros(2)}, Path(folder) / "w.safetensors"))
         64
     """
     data = save({name: p.detach().cpu().contiguous() for name, p in params.items()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(beside, 0o644)
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    write_whole(path, data)
     return hashlib.sha256(data).hexdigest()
 
 

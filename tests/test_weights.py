@@ -63,7 +63,7 @@ def test_nothing_half_written_is_left_when_writing_fails(
         raise OSError("disk full")
 
     before = (run / "a-run.safetensors").read_bytes()
-    monkeypatch.setattr("maml_tutorial.weights.os.replace", fail)
+    monkeypatch.setattr("maml_tutorial.records.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         save_weights(init_params(MLP(), seed=1), run / "a-run.safetensors")
     assert sorted(p.name for p in run.iterdir()) == ["a-run.json", "a-run.safetensors"]
