@@ -56,12 +56,13 @@ def findings(markdown: str) -> list[str]:
         >>> findings("The the loop runs.")
         ["There's a lexical illusion in 'The the' - a phrase is repeated. (The the loop runs.)"]
     """
-    return [
+    found = (
         f"{result.check_result.message} ({' '.join(paragraph.split())[:80]})"
         for paragraph in paragraphs(markdown)
         for result in LintFile("prose", paragraph).lint(DEFAULT)
         if result.check_result.check_path not in TASTE
-    ]
+    )
+    return list(dict.fromkeys(found))  # each once, even where its check was registered twice
 
 
 def main(root: Path = ROOT) -> int:
