@@ -16,6 +16,7 @@ import yaml
 from book_site import ROOT, built_book
 from bs4 import BeautifulSoup
 from docutils.nodes import make_id
+from test_package import ROW
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy, dropout, mse_loss
@@ -24,8 +25,7 @@ import maml_tutorial
 
 APPENDIX = ROOT / "book" / "appendix"
 CHAPTERS = sorted(ROOT.glob("book/[0-9]*.ipynb"))
-# Until a chapter stands it is a title and a set-up cell, and nothing can be asked of it.
-STANDS = {path.stem: len(json.loads(path.read_text("utf-8"))["cells"]) > 5 for path in CHAPTERS}
+STEMS = {path.stem for path in CHAPTERS}
 
 
 def page(name: str) -> str:
@@ -264,10 +264,9 @@ def test_the_anchors_of_the_glossary_are_the_same_in_the_book_and_on_github() ->
 def test_a_term_has_a_few_sentences_and_its_chapter(term: str, text: str) -> None:
     said, end = text.rsplit(" →\u00a0", 1)
     found = re.fullmatch(r"\[chapter (\d)\]\(\.\./(0\d_\w+)\.ipynb\)", end)
-    assert found and int(found[2][:2]) == int(found[1]) and found[2] in STANDS
+    assert found and int(found[2][:2]) == int(found[1]) and found[2] in STEMS
     assert 1 <= len(re.findall(r"[.?!](?=\s|$|\))", said)) <= 4
-    if STANDS[found[2]]:  # where the chapter stands, it must use the word
-        assert term.lower().split()[0] in chapter_text(found[2]).lower()
+    assert term.lower().split()[0] in chapter_text(found[2]).lower()
 
 
 # --- The package, name by name --------------------------------------------------------------
@@ -296,10 +295,7 @@ def test_every_public_name_is_described_exactly_once() -> None:
 
 def test_every_public_name_says_where_it_comes_from() -> None:
     origin = "Introduced in chapter", "Used by the command"
-    without = {name for name, text in described().items() if not any(o in text for o in origin)}
-    # A chapter to come may introduce these; once all stand, each name has its place.
-    later = {"ConvNet", "FullyConnectedNet", "correct", "load_weights", "nearest_neighbour"}
-    assert without <= (set() if all(STANDS.values()) else {*later, "outcomes", "pretrain"})
+    assert [name for name, text in described().items() if not any(o in text for o in origin)] == []
 
 
 def test_docstrings_are_rendered_and_not_shown_raw() -> None:
@@ -317,13 +313,21 @@ def test_docstrings_are_rendered_and_not_shown_raw() -> None:
 def test_modules_stand_in_the_order_in_which_data_flows() -> None:
     titles = [h2.get_text().strip("#") for h2 in api_page().select("article h2")]
     modules = [title.split(".")[1].rstrip("\N{PILCROW SIGN}") for title in titles]
-    order = "tasks episodes models adapt maml training evaluation records exercises".split()
-    assert [module for module in modules if module in order] == order
+    assert modules == sorted(modules, key=lambda module: ROW[module])
 
 
 @pytest.fixture
 def extension(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "book" / "assets"))
+
+
+def test_the_first_chapter_that_uses_a_name_introduces_it(extension: None, tmp_path) -> None:
+    from introductions import chapters_of
+
+    cell = {"cell_type": "code", "metadata": {}, "source": "from maml_tutorial import MLP"}
+    for stem in ("02_later", "01_first", "03_last"):
+        (tmp_path / f"{stem}.ipynb").write_text(json.dumps({"cells": [cell]}), "utf-8")
+    assert chapters_of(tmp_path)["MLP"] == "01_first"
 
 
 @pytest.mark.parametrize("module", ["api_reference", "introductions"])
@@ -369,10 +373,8 @@ def test_the_first_page_gives_each_chapters_own_times() -> None:
         assert row, f"{chapter} has no row"
         stem = chapter.removeprefix("book/")
         said = re.search(r"\*\*Time\*\*.*?(\d+) minutes.*?(\d+) seconds", chapter_text(stem))
-        if said:  # a chapter that stands says so in its first box
-            assert row[1].replace("\u00a0", " ") == f"{said[1]} min · {said[2]} s"
-        else:
-            assert not STANDS[stem], f"{stem}: no times in its opening box"
+        assert said, f"{stem}: no times in its opening box"
+        assert row[1].replace("\u00a0", " ") == f"{said[1]} min · {said[2]} s"
 
 
 def test_the_map_of_the_readme_names_every_chapter_and_files_that_exist() -> None:

@@ -79,3 +79,13 @@ def test_labels_of_the_wrong_type_are_refused():
     loss_fn = make_loss(model, cross_entropy)
     with pytest.raises(TypeError, match=r"int64, got torch.float32"):
         loss_fn(init_params(model, seed=0), torch.zeros(5, 1, 28, 28), torch.zeros(5))
+
+
+def test_batch_norm_keeps_averages_only_where_it_is_asked_to():
+    x = torch.randn(6, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    by_batch, ordinary = ConvNet(5, hidden=8), ConvNet(5, hidden=8, running_averages=True)
+    assert not list(by_batch.buffers()) and len(list(ordinary.buffers())) == 4 * 3
+    ordinary(x)
+    # By averages an image is seen alone, by the batch in company, whatever `.eval()` says.
+    for net, alone in ((ordinary.eval(), True), (by_batch.eval(), False)):
+        assert torch.allclose(net(x)[:2], net(x[:2]), atol=1e-5) is alone

@@ -5,6 +5,7 @@ import inspect
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 import maml_tutorial
@@ -143,6 +144,16 @@ def test_a_run_on_letters_is_judged_on_both_sources_and_by_both_protocols(tmp_pa
         record.scores[f"letters 5-way 1-shot, {p}"] for p in ("transductive", "inductive")
     )
     assert one[1] != other[1]
+
+
+def test_a_run_on_letters_never_trains_on_the_letters_it_is_tested_on(monkeypatch):
+    monkeypatch.setattr(presets, "load_omniglot", lambda split: load_glyphs("validation"))
+    run = presets.PRESETS["glyphs-5w1s"]
+    trained = run.sampler().images
+    assert torch.equal(trained, load_glyphs("train").images)
+    for test in run.tests():
+        unseen = load_glyphs("test" if test.label.startswith("letters") else "validation").images
+        assert torch.equal(test.sampler.images, unseen)
 
 
 def test_without_omniglot_the_other_tests_of_a_run_are_kept(tmp_path, monkeypatch):

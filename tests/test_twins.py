@@ -12,12 +12,9 @@ import torch
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 from torch.nn.functional import mse_loss
-from twins_01 import TWINS_01
 from twins_02 import TWINS_02
-from twins_04 import TWINS_04
 from twins_05 import TWINS_05
 from twins_06 import TWINS_06
-from twins_08 import TWINS_08
 
 import maml_tutorial
 from maml_tutorial import MLP, SinusoidTasks, Task, init_params, make_loss
@@ -97,12 +94,9 @@ TWINS: dict[tuple[str, str], Callable[..., None]] = {
     ("07_maml_on_sine_waves", "adapt"): compare_adapt,
     ("07_maml_on_sine_waves", "maml_loss"): compare_maml_loss,
     ("07_maml_on_sine_waves", "meta_train"): compare_meta_train,
-    **TWINS_01,
     **TWINS_02,
-    **TWINS_04,
     **TWINS_05,
     **TWINS_06,
-    **TWINS_08,
 }
 
 

@@ -19,7 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 PACKAGE = "maml_tutorial"
 # As the data flows: a module imports only from its left.
 FLOW = (
-    "tasks glyphs omniglot episodes baselines models adapt maml training evaluation records "
+    "tasks glyphs omniglot episodes models adapt maml training evaluation baselines records "
     "weights plots figures exercises"
 ).split()
 

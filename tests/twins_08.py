@@ -1,6 +1,0 @@
-"""Comparisons of what chapter 8 builds by hand with the package."""
-
-from collections.abc import Callable
-
-# (notebook's name, definition's name) -> comparison with the package's
-TWINS_08: dict[tuple[str, str], Callable[..., None]] = {}
