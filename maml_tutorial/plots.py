@@ -10,6 +10,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from maml_tutorial.evaluation import Score
@@ -172,8 +173,34 @@ def plot_fits(
     axis.set(title=learner, xlabel="x")
 
 
+def legend_fits(figure: Figure) -> None:
+    """Explain panels drawn by `plot_fits` below them, once for all.
+
+    The colour of the curves differs from panel to panel, so here it is grey: what a curve's
+    dashes say is the same in all.
+
+    Args:
+        figure: its first axis is one of the panels.
+    """
+    handles = []
+    for line in figure.axes[0].get_lines():
+        handle = Line2D([], [])
+        handle.update_from(line)
+        handle.set(label=line.get_label(), alpha=1)
+        handle.set_color(_INK if line.get_color() == _INK else COLOURS["grey"])
+        handles.append(handle)
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=len(handles),
+        fontsize=10,
+        handlelength=1.8,
+        columnspacing=1.2,
+    )
+
+
 def label_lines(axis: Axes, *, gap: float = 0.08) -> None:
-    """Write each line's name beside its right end, in place of a legend.
+    """Write each line's name beside its right end, in its colour, in place of a legend.
 
     Call it last, when the axis' limits are set. Lines without a label are left out, and names
     that would touch are moved apart.
@@ -205,6 +232,7 @@ def label_lines(axis: Axes, *, gap: float = 0.08) -> None:
             xytext=(8, 0),
             textcoords="offset points",
             verticalalignment="center",
+            color=line.get_color(),
         )
 
 

@@ -12,6 +12,7 @@ from maml_tutorial.plots import (
     LEARNERS,
     draw_task,
     label_lines,
+    legend_fits,
     plot_fits,
     plot_scores,
     show,
@@ -113,8 +114,16 @@ def test_fits_show_the_wave_the_support_points_and_a_line_for_each_number_of_ste
         plot_fits(
             axis, x, x.sin(), {n: x * n for n in (0, 1, 10)}, (x[:5], x[:5]), learner="pre-trained"
         )
-    labels = axis.get_legend_handles_labels()[1]
-    assert labels == ["the wave", "0 steps", "1 step", "10 steps", "support"]
+        legend_fits(figure)
+    shown = figure.legends[0].get_texts()
+    assert [t.get_text() for t in shown] == ["the wave", "0 steps", "1 step", "10 steps", "support"]
+    handles = figure.legends[0].legend_handles
+    styles = [line.get_linestyle() for line in axis.get_lines()]
+    assert [handle.get_linestyle() for handle in handles] == styles
+    # Its greys are no learner's colour of these panels, and its ink is the wave's and the points'.
+    ink = axis.get_lines()[0].get_color()
+    assert [handle.get_color() == ink for handle in handles] == [True, False, False, False, True]
+    assert {handle.get_color() for handle in handles} == {ink, COLOURS["grey"]}
     plt.close(figure)
 
 
@@ -138,6 +147,8 @@ def test_names_beside_the_lines_keep_their_order_and_their_distance():
             axis.plot([0, 1], [0.5, height], label=name)
         axis.plot([0, 1], [0, 0])
         label_lines(axis, gap=0.08)
+    colours = {line.get_label(): line.get_color() for line in axis.get_lines()}
+    assert all(text.get_color() == colours[text.get_text()] for text in axis.texts)
     places = [(text.get_text(), text.xy[1]) for text in axis.texts]
     assert [name for name, _ in places] == ["low", "a little higher", "high"]
     heights = [height for _, height in places]

@@ -87,6 +87,18 @@ def half(loss_fn, params, x, y, *, inner_lr, **options):
     return inner()(loss_fn, params, x, y, inner_lr=inner_lr / 2, **options)
 
 
+def leash_cut_at_the_start(loss_fn, params, x, y, *, inner_lr, inner_steps, pull):
+    phi = params
+    for _ in range(inner_steps):
+        at = tuple(phi.values())
+        slopes = torch.autograd.grad(loss_fn(phi, x, y), at, create_graph=True)
+        phi = {
+            n: p - inner_lr * (g + pull * (p - params[n].detach()))
+            for (n, p), g in zip(phi.items(), slopes, strict=True)
+        }
+    return phi
+
+
 WRONG_05: list[tuple[str, object, str]] = [
     ("5.1", "1.1", "one number"),
     ("5.1", 1.2, "mean"),
@@ -96,6 +108,7 @@ WRONG_05: list[tuple[str, object, str]] = [
     ("5.1", 2.0, "α times"),
     ("5.1", 7.0, "Write the mean loss out"),
     ("5.2", inner(), "Return two things"),
+    ("5.2", lambda *args, **options: diary(numbers)(*args, **options)[::-1], "other order"),
     ("5.2", diary(numbers, sign=1.0), "climbs"),
     ("5.2", once, "one step"),
     ("5.2", diary(numbers, in_place=True), "overwrote"),
@@ -115,6 +128,7 @@ WRONG_05: list[tuple[str, object, str]] = [
     ("5.4", inner(graph=False), "first order"),
     ("5.4", inner(in_place=True), "overwrote"),
     ("5.5", lambda *args, pull, **options: inner()(*args, **options), "no pull"),
+    ("5.5", leash_cut_at_the_start, "the start perhaps"),
     ("5.5", inner(pull_to="zero"), "weight decay"),
     ("5.5", inner(pull_to="away"), "mind the sign"),
     ("5.5", inner(graph=False), "first order"),

@@ -50,6 +50,7 @@ FOUR = {"A": "first order", "B": "something else", "C": "exact", "D": "nothing"}
 WRONG_06: list[tuple[str, object, str]] = [
     ("6.1", (0.64, 0.8), "after one step"),
     ("6.1", (4.64, 2.9696), "in each other's place"),
+    ("6.1", (1.4848, 2.32), "another from inside"),
     ("6.1", (-3.84, -4.8), "where do two steps lead"),
     ("6.1", (3.712, 4.64), "factor of its own"),
     ("6.1", (4.64, 4.64), "shrink"),

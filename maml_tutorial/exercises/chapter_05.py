@@ -11,7 +11,10 @@ from maml_tutorial.models import Params
 
 LR, STEPS = 0.05, 3
 CUT = "No gradient reaches the start through your result: what keeps the graph of a gradient?"
-FIRST = "The values are right, and the road back is first order: keep the graph of each gradient."
+NOT_EXACT = (
+    "The values are right, but the road back is not exact: either the graph of a gradient is not "
+    "kept (then it is first order), or something on the way is detached, the start perhaps."
+)
 
 
 @exercise("5.1", "One step by hand")
@@ -80,11 +83,11 @@ def _judge(
         for hint, wrong in hints.items():
             if _same(result, wrong):
                 return hint
-        return "The adapted parameters differ: follow one step on paper."
+        return "The adapted parameters differ: follow two steps on paper."
     road = _road(result, params)
     if road is None:
         return CUT
-    return None if torch.allclose(road, _road(wanted, fresh), atol=1e-8) else FIRST
+    return None if torch.allclose(road, _road(wanted, fresh), atol=1e-8) else NOT_EXACT
 
 
 def _adapted(params: Params, inner_lr: float = LR, inner_steps: int = STEPS) -> Params:
@@ -97,8 +100,10 @@ def _(adapt_with_losses: Callable[..., tuple[Params, list[float]]]) -> str | Non
     params = start()
     answer = adapt_with_losses(curve_loss, params, X, Y, inner_lr=LR, inner_steps=STEPS)
     if not isinstance(answer, tuple) or len(answer) != 2:
-        return "Return two things: the adapted parameters and the list of losses."
+        return "Return two things: first the adapted parameters, then the list of losses."
     result, losses = answer
+    if isinstance(losses, dict):
+        return "Both are there, in the other order: the adapted parameters come first."
     up = adapt(_climbing, start(), X, Y, inner_lr=LR, inner_steps=STEPS)
     one = _adapted(start(), inner_steps=1)
     hints = {

@@ -20,6 +20,8 @@ def _(answer: tuple[float, float]) -> str | None:
         return "That is after one step. Take the second from where the first ended."
     if _close(first, 2.9696) and _close(exact, 4.64):
         return "Both numbers are right, in each other's place: which one counts the bracket?"
+    if _close(first, 2.32):
+        return "φ is right. The query loss (2φ − y)² has a 2 from outside, and another from inside."
     if not _close(first, 4.64):
         return "First order: where do two steps lead, and what is the query loss's slope there?"
     if _close(exact, 4.64 * 0.8):
