@@ -1,5 +1,6 @@
 // Chapter 4: one start, two waves, one step on each; the reader drags the start.
-import { Plot, announcer, button, digits, el, handle, mean, numbers } from "./kit.js";
+import { announcer, button, digits, el, mean, numbers } from "./kit.js";
+import { Plot, handle } from "./plot.js";
 
 /** Mean squared error of a sin(x − b), and its gradient in (a, b). */
 export function loss([a, b], xs, ys) {

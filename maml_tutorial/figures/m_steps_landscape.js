@@ -1,5 +1,6 @@
 // Chapter 4: the mean query loss after m steps, for every start; the reader slides m.
-import { Plot, announcer, digits, el, numbers, player, range, slider } from "./kit.js";
+import { announcer, digits, el, numbers, player, range, slider } from "./kit.js";
+import { Plot } from "./plot.js";
 
 export function build(stage, data) {
   const say = announcer(stage);

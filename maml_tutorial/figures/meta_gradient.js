@@ -1,5 +1,6 @@
 // Chapter 6: f(x) = θx, one support point, one query point, one step: both meta-gradients.
-import { Plot, announcer, button, digits, el, handle, key, range, slider } from "./kit.js";
+import { announcer, button, digits, el, key, range, slider } from "./kit.js";
+import { Plot, handle } from "./plot.js";
 
 /** All numbers of the hand example. */
 export function meta({ theta, alpha, support: [xs, ys], query: [xq, yq] }) {

@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -54,7 +54,7 @@ def modules_of(name: str) -> list[str]:
 
     Example:
         >>> modules_of("sine_adapt")
-        ['kit', 'mlp', 'sine_adapt']
+        ['kit', 'plot', 'mlp', 'sine_adapt']
     """
     found: list[str] = []
 
@@ -177,3 +177,13 @@ def pack_images(images: Tensor, columns: int = 25) -> dict[str, Any]:
     picture.save(file, "png", optimize=True, bits=4)
     address = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
     return {"picture": address, "size": size, "columns": columns, "count": len(images)}
+
+
+def rounded(values: Tensor | Iterable[float]) -> list[float]:
+    """Numbers with five decimals, for JSON.
+
+    Example:
+        >>> rounded(torch.tensor([0.1, 1 / 3]))
+        [0.1, 0.33333]
+    """
+    return [round(float(v), 5) for v in values]

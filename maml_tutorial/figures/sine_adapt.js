@@ -1,5 +1,6 @@
 // Chapter 7: three starts adapt to a wave that the reader chooses.
-import { Plot, announcer, button, choice, digits, el, handle, key, mean, numbers, player, range, slider } from "./kit.js";
+import { announcer, button, choice, digits, el, key, mean, numbers, player, range, slider } from "./kit.js";
+import { Plot, handle } from "./plot.js";
 import { adapt, predict, unpack } from "./mlp.js";
 
 const STEPS = 20;

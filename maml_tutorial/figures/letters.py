@@ -1,0 +1,171 @@
+"""Figures of letters: the reader plays a task, a network adapts to one."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from maml_tutorial.figures.page import LiveFigure, pack, pack_images, page, rounded
+from maml_tutorial.figures.traits import traits
+from maml_tutorial.plots import Drawing, show
+from maml_tutorial.tasks import ImageClasses, Task
+
+
+def letter_adapt(
+    tasks: Task, answers: Mapping[str, Tensor], *, n_way: int, still: Drawing
+) -> LiveFigure:
+    """Let the reader step through adaptation to real tasks, and see each answer.
+
+    Args:
+        tasks: 1-shot tasks with one query image a class, stacked:
+            `x_support` is `(n_tasks, n_way, 1, height, width)`.
+        answers: `{learner: probabilities after 0, 1, … steps}`, each
+            `(n_tasks, n_steps + 1, n_way query images, n_way classes)`.
+        n_way: classes a task.
+        still: shown where no script runs.
+
+    Raises:
+        ValueError: if the tasks have another number of images, or the answers do not fit.
+
+    Example:
+        >>> import matplotlib.pyplot as plt
+        >>> from maml_tutorial import EpisodeSampler
+        >>> sampler = EpisodeSampler(torch.rand(6, 3, 1, 28, 28), n_way=2, k_shot=1, k_query=1)
+        >>> tasks, (fig, _) = sampler(3, torch.Generator().manual_seed(0)), plt.subplots()
+        >>> figure = letter_adapt(
+        ...     tasks, {"MAML": torch.full((3, 6, 2, 2), 0.5)}, n_way=2,
+        ...     still=show(fig, alt="Bars."),
+        ... )
+        >>> '"nSteps":5' in figure.html
+        True
+    """
+    n_tasks = len(tasks.y_support)
+    if tasks.y_support.shape[1] != n_way or tasks.y_query.shape[1] != n_way:
+        found = tasks.y_support.shape[1], tasks.y_query.shape[1]
+        raise ValueError(f"each task needs {n_way} support and query images, got {found}")
+    shapes = {name: tuple(p.shape) for name, p in answers.items()}
+    n_steps = next(iter(shapes.values()))[1] - 1
+    if any(shape != (n_tasks, n_steps + 1, n_way, n_way) for shape in shapes.values()):
+        raise ValueError(f"answers must be (n_tasks, steps + 1, {n_way}, {n_way}), got {shapes}")
+    cards, learners = [], {name: [] for name in answers}
+    for i in range(n_tasks):
+        order = tasks.y_query[i].argsort()
+        cards += [tasks.x_support[i][tasks.y_support[i].argsort()], tasks.x_query[i][order]]
+        for name, probabilities in answers.items():
+            learners[name].append(probabilities[i][:, order])
+    images = torch.cat(cards)
+    data = {
+        "images": pack_images(images, columns=2 * n_way),
+        "traits": [traits(image) for image in images],
+        "nTasks": n_tasks,
+        "nSteps": n_steps,
+        "nWay": n_way,
+        "learners": [{"name": k, "answers": pack(torch.stack(v))} for k, v in learners.items()],
+        "rightColour": "orange",
+    }
+    label = "Interactive: a network adapts to a task of letters"
+    return page("letter_adapt", data, label=label, still=still)
+
+
+def one_shot_game(
+    letters: ImageClasses,
+    opening: tuple[Tensor, Tensor, Sequence[int]],
+    *,
+    drawings: int = 3,
+    still: Drawing,
+) -> LiveFigure:
+    """Let the reader play: which card shows the same letter? The score stays in the browser.
+
+    Args:
+        letters: the classes to deal from, images `(n_classes, n_examples, 1, height, width)`.
+        opening: the first rounds with five cards: the cards `(n, 5, 1, height, width)`, the
+            letters asked for `(n, 1, height, width)`, and the right answers.
+        drawings: how many drawings of each letter are in the box.
+        still: shown where no script runs.
+
+    Raises:
+        ValueError: if a letter has fewer drawings than asked for, or fewer than two are.
+
+    Example:
+        >>> import matplotlib.pyplot as plt
+        >>> letters = ImageClasses(torch.rand(20, 2, 1, 28, 28), ("?",) * 20, ("Script",) * 20)
+        >>> cards, (fig, _) = letters.images[None, :5, 0], plt.subplots()
+        >>> figure = one_shot_game(
+        ...     letters, (cards, letters.images[:1, 1], [0]), drawings=2,
+        ...     still=show(fig, alt="Cards."),
+        ... )
+        >>> '"answer":0' in figure.html
+        True
+    """
+    if not 2 <= drawings <= letters.images.shape[1]:
+        most = letters.images.shape[1]
+        raise ValueError(f"drawings must lie between 2 and {most}, got {drawings!r}")
+    cards, asked, answers = opening
+    box = letters.images[:, :drawings].flatten(0, 1).float()
+    first = torch.cat([cards.flatten(0, 1), asked]).float()
+    box, first = (images / 255 if images.max() > 1 else images for images in (box, first))
+    images = torch.cat([box, first])
+    n, ways = len(box), cards.shape[1]
+    scripts = [script for script in letters.groups for _ in range(drawings)]
+    words = [traits(image) for image in images]
+    data = {
+        "images": pack_images(images),
+        "traits": [f"{s}, {w}" for s, w in zip(scripts, words, strict=False)] + words[n:],
+        "classes": [[drawings * c + d for d in range(drawings)] for c in range(len(letters.names))],
+        "opening": [
+            {
+                "cards": [n + ways * i + k for k in range(ways)],
+                "query": n + cards.shape[0] * ways + i,
+                "answer": answer,
+            }
+            for i, answer in enumerate(answers)
+        ],
+    }
+    label = "Interactive: the one-shot game"
+    return page("one_shot_game", data, label=label, still=still)
+
+
+def your_score(
+    figure: Figure,
+    axis: Axes,
+    *,
+    x: float | None = None,
+    y: float | None = None,
+    ways: int = 5,
+    game: str | None = "01_learning_to_learn.html#your-turn",
+    alt: str,
+) -> LiveFigure:
+    """Close `figure` and show it with the reader's own score from the game of chapter 1.
+
+    Args:
+        figure: drawn within `style()`.
+        axis: the axis whose x or y counts accuracy in per cent, on a linear scale.
+        x: where the score stands, where y is the accuracy.
+        y: where the score stands, where x is the accuracy.
+        ways: cards a round.
+        game: address of the game in the book.
+        alt: what the figure shows without the reader's score.
+
+    Raises:
+        ValueError: if not exactly one of `x` and `y` is given.
+
+    Example:
+        >>> import matplotlib.pyplot as plt
+        >>> fig, axis = plt.subplots()
+        >>> _ = axis.set(ylim=(0, 100))
+        >>> your_score(fig, axis, x=0.5, alt="An empty plot.").alt
+        'An empty plot.'
+    """
+    if (x is None) == (y is None):
+        raise ValueError(f"give x or y, and not both, got x={x!r} and y={y!r}")
+    figure.canvas.draw()  # settles the layout, as saving does
+    places = []
+    for percent in (0, 100):
+        where = (x, percent) if y is None else (percent, y)
+        across, up = axis.transData.transform(where) * 72 / figure.dpi  # an SVG counts in points
+        places.append(rounded((across, figure.get_figheight() * 72 - up)))
+    data = {"zero": places[0], "hundred": places[1], "ways": ways, "game": game}
+    still = show(figure, alt=alt)
+    return page("your_score", data, label="A plot with your own score", still=still)
