@@ -50,9 +50,20 @@ UNWRAP_REPEATED = """() => {
 }"""
 THEME_IS = "scheme => (document.documentElement.dataset.theme ?? scheme) === scheme"
 SCROLL_WIDTH = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-UNRENDERED_MATHS = """() => [...document.querySelectorAll('.math')]
-  .filter(e => !e.querySelector('mjx-container') || e.querySelector('[data-mjx-error]'))
-  .map(e => e.querySelector('[data-mjx-error]')?.dataset.mjxError ?? e.textContent.slice(0, 60))"""
+# Formulas without MathML, with an error in it, or of no width; and TeX that stands in the text.
+UNRENDERED_MATHS = r"""() => {
+  const empty = m => m.checkVisibility() && !m.getBoundingClientRect().width;
+  const bad = e => !e.querySelector('math') || e.querySelector('merror') ||
+    [...e.querySelectorAll('math')].some(empty);
+  const found = [...document.querySelectorAll('.math')].filter(bad).map(e => e.outerHTML);
+  const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (words.nextNode()) {
+    const {data, parentElement} = words.currentNode;
+    const typed = /\\[()[\]]|\$\$|\$\\|\\begin\{/.test(data);
+    if (typed && !parentElement.closest('code, pre, script, style')) found.push(data);
+  }
+  return found.map(text => text.trim().slice(0, 160));
+}"""
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -111,7 +122,6 @@ def loaded_page(browser: Browser, url: str, findings: list[str]) -> Page:
         lambda message: message.type == "error" and findings.append(f"console: {message.text}"),
     )
     page.goto(url, wait_until="load")
-    page.evaluate("() => window.MathJax?.startup?.promise")
     return page
 
 

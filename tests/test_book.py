@@ -7,12 +7,14 @@ import sys
 import pytest
 import yaml
 from book_site import ROOT, Built, build, built_book, fixture_book, site_findings
+from fontTools.ttLib import TTFont
 
 FIXTURES = ROOT / "tests" / "fixtures"
 PLANTED = {
     "broken_link": "'nowhere.md'",
     "missing_anchor": "'no-such-part'",
     "unknown_reference": "could not find bibtex key",
+    "unknown_command": r"the formula \theta + \nosuchcommand is not understood: Unknown command",
     "raising_cell": "a cell's output is an error: ZeroDivisionError: division by zero",
     "warning_cell": "stderr was found in the cell outputs",
     "nameless_figure": "neither a <title> nor an alternative text",
@@ -71,6 +73,20 @@ def test_figures_stand_in_the_page_itself() -> None:
     assert not any(re.search(r'<img[^>]*src="[^"]*_images/[^"]*\.svg', page) for page in pages)
 
 
+def test_every_icon_that_a_page_shows_has_its_picture() -> None:
+    site = built_book().html
+    pages = "".join(path.read_text("utf-8") for path in site.rglob("*.html"))
+    names = set(re.findall(r'<i class="[^"]*\b(fa-(?!solid|regular|brands|lg)[\w-]+)', pages))
+    assert {"fa-magnifying-glass", "fa-github", "fa-download", "fa-circle-half-stroke"} <= names
+    css = (site / "_static/styles/pydata-sphinx-theme.css").read_text("utf-8")
+    fonts = [TTFont(path) for path in site.rglob("fa-*.woff2")]
+    drawn = {code for font in fonts for code in font.getBestCmap()}
+    for name in names:
+        rule = re.search(rf'\.{name}:before[^{{]*{{content:"\\(\w+)"', css)
+        assert rule and int(rule[1], 16) in drawn, name
+    assert "fa-yahoo" not in css and len(drawn) < 200  # and no others
+
+
 @pytest.mark.parametrize("page", PLANTED)
 def test_a_planted_fault_fails_the_build(planted: Built, page: str) -> None:
     assert planted.code != 0
@@ -99,7 +115,7 @@ def test_the_link_checker_names_each_planted_fault() -> None:
     ]
 
 
-@pytest.mark.parametrize("module", ["book_extension", "records_table"])
+@pytest.mark.parametrize("module", ["book_extension", "icons", "mathml", "records_table"])
 def test_the_examples_of_the_extension_hold(module: str, monkeypatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "book" / "assets"))
     __import__(module)

@@ -177,12 +177,18 @@ def test_the_last_line_names_the_step_that_failed(
     house: Path, goal: str, fails_at: str, words: str
 ):
     whole_venv(house, f'case "$*" in *"{fails_at}"*) exit 1;; *version_info*) echo 3.12;; esac')
-    for name in ("codespell", "jupyter-book"):
+    for name in ("codespell", "jupyter-book", "oxlint"):
         program(house / ".venv/bin" / name, "exit 0")
     done = make(house, goal)
     assert done.returncode != 0
     assert f"make {goal} failed: " in last_line(done)
     assert words in last_line(done)
+
+
+def test_a_fault_in_a_script_is_named_in_the_last_line(house: Path):
+    whole_venv(house, "echo 3.12")
+    program(house / ".venv/bin/oxlint", "exit 1")
+    assert "a script has a fault" in last_line(make(house, "lint"))
 
 
 def test_a_book_that_does_not_build_is_said_to_have_warnings(house: Path):

@@ -94,6 +94,17 @@ def figure(**data: str) -> NotebookNode:
     return new_output("display_data", {kinds[key]: value for key, value in data.items()})
 
 
+def html(text: str) -> NotebookNode:
+    """A displayed piece of HTML."""
+    return new_output("display_data", {"text/html": text, "text/plain": "A figure."})
+
+
+def widget(**data: str) -> NotebookNode:
+    """A displayed widget, or what is left of it in another program's output."""
+    kinds = {"view": "application/vnd.jupyter.widget-view+json", "text": "text/plain"}
+    return new_output("display_data", {kinds[key]: value for key, value in data.items()})
+
+
 def heavy(notebook: NotebookNode) -> None:
     """Four outputs, each below its cap, together above the notebook's."""
     notebook.cells[COUNT].outputs = [printed("x" * 390_000, name) for name in ("stdout",) * 4]
@@ -142,6 +153,18 @@ BREAKAGES: list[tuple[str, str, Callable[[NotebookNode], object]]] = [
     ("figures-are-titled-svg", "png", give(DRAW, figure(png="iVBORw0KGgo=", text="x"))),
     ("figures-are-titled-svg", "no title", give(DRAW, figure(svg="<svg></svg>", text="x"))),
     ("figures-are-titled-svg", "empty", give(DRAW, figure(svg="<svg><title> </title></svg>"))),
+    (
+        "moving-figures-have-a-still",
+        "none",
+        give(DRAW, html('<div class="maml-figure"><script>1</script></div>')),
+    ),
+    (
+        "moving-figures-have-a-still",
+        "nameless",
+        give(DRAW, html('<div class="mf-still"><svg><path/></svg></div><script>1</script>')),
+    ),
+    ("no-dead-widget", "view", give(DRAW, widget(view="{}", text="x"))),
+    ("no-dead-widget", "words", give(DRAW, widget(text="interactive(children=(IntSlider(1)"))),
     ("no-memory-address", "plain", give(DRAW, figure(svg=SVG, text="<Line2D at 0x7f31c0a0>"))),
     ("no-memory-address", "printed", give(COUNT, printed("<f at 0x7f31c0a0>\n"))),
 ]

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,20 @@ def test_a_fault_in_the_prose_of_a_page_is_named_with_its_page(tmp_path, capsys)
     (tmp_path / "index.md").write_text("One one too many.\n", encoding="utf-8")
     assert main_prose(tmp_path) == 1
     assert "index.md: " in capsys.readouterr().out
+
+
+FAULTS = {
+    "unused": "const left = 1;",
+    "unknown": "export const right = notDefinedAnywhere +;",
+    "compared": "export const odd = (a) => a === NaN;",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_a_script_is_found_by_the_linter(fault: str, tmp_path: Path) -> None:
+    oxlint = Path(sys.executable).with_name("oxlint")
+    script = tmp_path / "figure.js"
+    for source, code in (("export const right = 1;", 0), (FAULTS[fault], 1)):
+        script.write_text(source + "\n", encoding="utf-8")
+        done = subprocess.run([oxlint, "--deny-warnings", tmp_path], capture_output=True, text=True)
+        assert done.returncode == code, done.stdout

@@ -36,7 +36,7 @@ def print_pdf(page: Path, pdf: Path) -> None:
                 *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
                 *("--disable-background-networking", "--disable-component-update"),
                 *("--disable-sync", f"--user-data-dir={folder}/profile"),
-                # Formulas are set after loading; give them time that passes at once.
+                # Fonts arrive after the page; give them time that passes at once.
                 *("--virtual-time-budget=20000", "--no-pdf-header-footer"),
                 f"--print-to-pdf={part}",
                 page.resolve().as_uri(),

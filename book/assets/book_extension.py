@@ -4,27 +4,19 @@ Jupyter Book and its theme do the rest. Each part below repairs or adds one thin
 """
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from api_reference import setup_api
 from docutils import nodes
+from icons import slim_icons
+from mathml import setup_mathml
 from records_table import RecordsTable
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
-
-
-def add_mathjax(app: Sphinx) -> None:
-    """Put MathJax into the site: one file, taken from the Python package that carries it."""
-    package = find_spec("mathjax")
-    if package is None or not package.submodule_search_locations:
-        raise ImportError("MathJax is missing: pip install django-static-mathjax")
-    folder = Path(package.submodule_search_locations[0])
-    app.config.html_static_path.append(str(folder / "static/mathjax/es5/tex-svg.js"))
 
 
 def inline_svg(text: str, prefix: str, alt: str = "") -> str:
@@ -85,11 +77,13 @@ class InlineFigures(SphinxPostTransform):
 
 
 def slim_site(app: Sphinx, error: Exception | None) -> None:
-    """Remove what the themes copy and no page loads: source maps, templates, the second icons."""
+    """Remove what the themes copy and no page loads: source maps, templates, unused icons."""
     static = Path(app.outdir, "_static")
     for pattern in ("*.map", "*.LICENSE.txt", "*-macros.html", "fontawesome.js", "*.ttf"):
         for path in static.rglob(pattern):
             path.unlink()
+    if error is None and app.builder.format == "html":
+        slim_icons(Path(app.outdir))
 
 
 def warn_of_errors(app: Sphinx, doctree: nodes.document) -> None:
@@ -100,17 +94,42 @@ def warn_of_errors(app: Sphinx, doctree: nodes.document) -> None:
             logger.warning("a cell's output is an error: %s", last, location=node)
 
 
+def unused_files(body: str, copy_selector: str) -> set[str]:
+    """Return the names of scripts and styles that a page of this content has no use for.
+
+    Args:
+        body: The page's content, HTML.
+        copy_selector: Where sphinx_copybutton puts its buttons: CSS selectors.
+
+    Example:
+        >>> sorted(unused_files("<p>Some prose.</p>", "div.cell_input pre, div.highlight-bash pre"))
+        ['book.js', 'clipboard.min.js', 'copybutton.css', 'copybutton.js']
+        >>> unused_files('<div class="highlight-bash">', "div.cell_input pre, div.highlight-bash pre")
+        {'book.js'}
+    """
+    unused = set()
+    boxes = [selector.split()[0].removeprefix("div.") for selector in copy_selector.split(",")]
+    if not any(box in body for box in boxes):
+        unused |= {"clipboard.min.js", "copybutton.js", "copybutton.css"}
+    if '<div class="math' not in body and 'class="figure-svg' not in body:
+        unused.add("book.js")
+    return unused
+
+
 def repair_page(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:
-    """Drop scripts that come twice or from elsewhere, and mend the roles of citations."""
-    seen: set[tuple] = set()
-    kept = []
-    for script in context.get("script_files", []):
-        name = str(getattr(script, "filename", script) or "")
-        key = (name, getattr(script, "attributes", {}).get("body"))
-        if key not in seen and not name.startswith(("http:", "https:", "//")):
-            kept.append(script)
-        seen.add(key)
-    context["script_files"] = kept
+    """Drop files that come twice, from elsewhere or for nothing, and mend citations' roles."""
+    unused = unused_files(context.get("body", ""), app.config.copybutton_selector)
+    for kind in ("script_files", "css_files"):
+        seen: set[tuple] = set()
+        kept = []
+        for file in context.get(kind, []):
+            name = str(getattr(file, "filename", file) or "")
+            key = (name, getattr(file, "attributes", {}).get("body"))
+            elsewhere = name.startswith(("http:", "https:", "//"))
+            if key not in seen and not elsewhere and name.rpartition("/")[2] not in unused:
+                kept.append(file)
+            seen.add(key)
+        context[kind] = kept
     if "body" in context:
         # A list's children must be list items; docutils gives them a role that is out of use.
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
@@ -122,8 +141,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("comments_config", {}, "html")
     app.add_directive("records", RecordsTable)
     setup_api(app)
+    setup_mathml(app)
     app.add_post_transform(InlineFigures)
-    app.connect("builder-inited", add_mathjax)
     app.connect("build-finished", slim_site)
     app.connect("doctree-read", warn_of_errors)
     app.connect("html-page-context", repair_page, priority=900)

@@ -24,9 +24,10 @@ export function build(stage, data) {
   const [aTop, bTop] = [data.aMax, data.bMax];
   const plots = waves.map((wave) => new Plot({
     label: `Loss surface of the ${wave.name}; the start θ can be moved. A star marks the wave itself.`,
-    title: wave.name, x: [0, bTop], y: [0, aTop], xLabel: "shift b", yLabel: "height a",
-    xTicks: [0, 1, 2, 3], yTicks: [0, 1, 2, 3, 4, 5], height: 340, live: true }));
+    title: wave.name, x: [0, bTop], y: [0, aTop], xLabel: "shift b", yLabel: wave === waves[0] ? "height a" : "",
+    xTicks: [0, 1, 2, 3], yTicks: [0, 1, 2, 3, 4, 5], height: (width) => Math.min(340, 1.3 * width + 40), live: true }));
   const total = el("strong");
+  const jumps = Object.fromEntries(data.starts.map(({ name, theta: at }) => [name, button(name, () => move(at))]));
 
   function move(next) {
     theta = next;
@@ -41,13 +42,14 @@ export function build(stage, data) {
       ends.push([before, after]);
       plot.clear();
       plot.text(wave.star[1], wave.star[0], "★", { dy: 7, look: "mf-star" });
-      plot.arrow([theta[1], theta[0]], [phi[1], phi[0]], "mf-halo");
-      plot.arrow([theta[1], theta[0]], [phi[1], phi[0]], "mf-vermilion");
-      plot.dot(phi[1], phi[0], "mf-vermilion mf-white", 5);
+      for (const look of ["mf-halo", "mf-vermilion"]) plot.line([theta[1], phi[1]], [theta[0], phi[0]], look);
+      plot.dot(phi[1], phi[0], "mf-end", 5);
+      plot.text(theta[1], theta[0], "θ", { dy: -14, look: "mf-on-map" });
       wave.number.textContent = `${digits(before)} → ${digits(after)}`;
       plot.handles.forEach((place) => place());
     });
     const [before, after] = [0, 1].map((k) => mean(ends.map((pair) => pair[k])));
+    for (const { name, theta: [a, b] } of data.starts) jumps[name].setAttribute("aria-pressed", a === theta[0] && b === theta[1]);
     total.textContent = `${digits(before)} before, ${digits(after)} after one step`;
     say(`Start a ${digits(theta[0], 1)}, b ${digits(theta[1])}. Mean query loss ${total.textContent}.`);
   }
@@ -68,9 +70,9 @@ export function build(stage, data) {
     };
   });
   stage.prepend(
-    el("p", { class: "mf-how" }, "Drag the round start θ on either map (or Tab to it, then arrow keys). It is one start for both waves; each arrow is one step on that wave’s support points."),
-    el("div", { class: "mf-panels" }, ...plots.map((p) => p.node)),
+    el("p", { class: "mf-how" }, "Drag θ, the start, on either map (or Tab to it, then arrow keys): it is one start for both waves. From it, one step on each wave’s support points leads to the white dot; the star is the wave itself. Dark is low support loss."),
     el("ul", { class: "mf-key" }, ...waves.map((w) => el("li", {}, el("span", {}, `${w.name}, query loss:`), w.number)), el("li", {}, el("span", {}, "mean:"), total)),
-    el("div", { class: "mf-row" }, ...data.starts.map((start) => button(start.name, () => move(start.theta)))));
+    el("div", { class: "mf-pair" }, ...plots.map((p) => p.node)),
+    el("div", { class: "mf-row" }, ...Object.values(jumps)));
   draw();
 }

@@ -11,11 +11,12 @@ export function build(stage, data) {
   const support = place("mf-support");
   const rows = el("div", { class: "mf-queries" });
   const summary = el("p", { class: "mf-sum" });
+  const total = el("p");
   const which = el("strong");
 
   /** Probabilities of the classes, for one query image. */
-  const probabilities = (query, steps = state.steps) => {
-    const at = ((state.task * (nSteps + 1) + steps) * nWay + query) * nWay;
+  const probabilities = (query, task = state.task) => {
+    const at = ((task * (nSteps + 1) + state.steps) * nWay + query) * nWay;
     return answers[state.learner].subarray(at, at + nWay);
   };
   const best = (p) => p.indexOf(Math.max(...p));
@@ -51,9 +52,15 @@ export function build(stage, data) {
         verdict.classList.toggle("mf-wrong", taken !== q);
       }
     }
-    const right = range(nWay).filter((q) => best(probabilities(q)) === q).length;
+    const rightOf = (task) => range(nWay).filter((q) => best(probabilities(q, task)) === q).length;
+    const right = rightOf(state.task);
     const loss = mean(range(nWay).map((q) => -Math.log(Math.max(probabilities(q)[q], 1e-12))));
-    summary.textContent = `${state.learner}, after ${state.steps} step${state.steps === 1 ? "" : "s"}: ${right} of ${nWay} right, query loss ${digits(loss)}.`;
+    const { cards } = data.learners.find(({ name }) => name === state.learner);
+    const onCards = cards[state.task][state.steps];
+    const all = range(data.nTasks).reduce((sum, task) => sum + rightOf(task), 0);
+    const after = `${state.learner}, after ${state.steps} step${state.steps === 1 ? "" : "s"}`;
+    summary.textContent = `${after}: ${right} of ${nWay} queries right, ${onCards} of ${nWay} cards; query loss ${digits(loss)} (all classes alike: ${digits(Math.log(nWay))}).`;
+    total.textContent = `All ${data.nTasks} tasks: ${all} of ${nWay * data.nTasks} queries right; a guesser has ${data.nTasks}.`;
     say(summary.textContent);
   }
   const steps = slider({ label: "inner steps", min: 0, max: nSteps, step: 1, value: 0, change: (v) => ((state.steps = v), draw()) });
@@ -64,10 +71,10 @@ export function build(stage, data) {
     deal();
   };
   stage.prepend(
-    el("p", { class: "mf-how" }, `The cards carry the numbers that the letters have in this task. Each row is one query letter and the network’s answer; the bar of its true number is ${data.rightColour}.`),
+    el("p", { class: "mf-how" }, `The five cards in the middle carry the numbers of this task. Below, beside each query letter, stands the network’s answer: a probability in % for each number; the bar of the right one is ${data.rightColour}.`),
     el("div", { class: "mf-row" }, button("‹", () => go(-1), { "aria-label": "task before" }), which, button("›", () => go(1), { "aria-label": "next task" }),
       choice({ label: "start", options: data.learners.map(({ name }) => [name, name]), value: state.learner, change: (v) => ((state.learner = v), draw()) })),
     el("div", { class: "mf-controls" }, steps.node),
-    support, rows, summary);
+    el("div", { "aria-live": "off" }, summary, total), support, rows);
   deal();
 }

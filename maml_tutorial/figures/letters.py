@@ -14,7 +14,12 @@ from maml_tutorial.tasks import ImageClasses, Task
 
 
 def letter_adapt(
-    tasks: Task, answers: Mapping[str, Tensor], *, n_way: int, still: Drawing
+    tasks: Task,
+    answers: Mapping[str, Tensor],
+    cards_right: Mapping[str, Tensor],
+    *,
+    n_way: int,
+    still: Drawing,
 ) -> LiveFigure:
     """Let the reader step through adaptation to real tasks, and see each answer.
 
@@ -23,6 +28,8 @@ def letter_adapt(
             `x_support` is `(n_tasks, n_way, 1, height, width)`.
         answers: `{learner: probabilities after 0, 1, … steps}`, each
             `(n_tasks, n_steps + 1, n_way query images, n_way classes)`.
+        cards_right: `{learner: how many support images it has right}`, each
+            `(n_tasks, n_steps + 1)`.
         n_way: classes a task.
         still: shown where no script runs.
 
@@ -35,8 +42,8 @@ def letter_adapt(
         >>> sampler = EpisodeSampler(torch.rand(6, 3, 1, 28, 28), n_way=2, k_shot=1, k_query=1)
         >>> tasks, (fig, _) = sampler(3, torch.Generator().manual_seed(0)), plt.subplots()
         >>> figure = letter_adapt(
-        ...     tasks, {"MAML": torch.full((3, 6, 2, 2), 0.5)}, n_way=2,
-        ...     still=show(fig, alt="Bars."),
+        ...     tasks, {"MAML": torch.full((3, 6, 2, 2), 0.5)}, {"MAML": torch.ones(3, 6)},
+        ...     n_way=2, still=show(fig, alt="Bars."),
         ... )
         >>> '"nSteps":5' in figure.html
         True
@@ -49,6 +56,10 @@ def letter_adapt(
     n_steps = next(iter(shapes.values()))[1] - 1
     if any(shape != (n_tasks, n_steps + 1, n_way, n_way) for shape in shapes.values()):
         raise ValueError(f"answers must be (n_tasks, steps + 1, {n_way}, {n_way}), got {shapes}")
+    known = {name: tuple(right.shape) for name, right in cards_right.items()}
+    if known != dict.fromkeys(answers, (n_tasks, n_steps + 1)):
+        wanted = (n_tasks, n_steps + 1)
+        raise ValueError(f"cards_right must be {wanted} for each of {list(answers)}, got {known}")
     cards, learners = [], {name: [] for name in answers}
     for i in range(n_tasks):
         order = tasks.y_query[i].argsort()
@@ -62,7 +73,10 @@ def letter_adapt(
         "nTasks": n_tasks,
         "nSteps": n_steps,
         "nWay": n_way,
-        "learners": [{"name": k, "answers": pack(torch.stack(v))} for k, v in learners.items()],
+        "learners": [
+            {"name": k, "answers": pack(torch.stack(v)), "cards": cards_right[k].int().tolist()}
+            for k, v in learners.items()
+        ],
         "rightColour": "orange",
     }
     label = "Interactive: a network adapts to a task of letters"
@@ -166,6 +180,13 @@ def your_score(
         where = (x, percent) if y is None else (percent, y)
         across, up = axis.transData.transform(where) * 72 / figure.dpi  # an SVG counts in points
         places.append(rounded((across, figure.get_figheight() * 72 - up)))
-    data = {"zero": places[0], "hundred": places[1], "ways": ways, "game": game}
+    limits = axis.get_ylim() if y is None else axis.get_xlim()
+    data = {
+        "zero": places[0],
+        "hundred": places[1],
+        "limits": [max(0, limits[0] / 100), min(1, limits[1] / 100)],
+        "ways": ways,
+        "game": game,
+    }
     still = show(figure, alt=alt)
     return page("your_score", data, label="A plot with your own score", still=still)

@@ -9,7 +9,7 @@ export class Plot {
     this.back = svg("g", { "aria-hidden": "true" });
     this.axes = svg("g", { "aria-hidden": "true", class: "mf-axes" });
     this.marks = svg("g", { "aria-hidden": "true", "clip-path": `url(#${this.clip})` });
-    this.words = svg("g", { "aria-hidden": "true" });
+    this.words = svg("g", { "aria-hidden": "true", class: "mf-words" });
     this.front = svg("g");
     this.window = svg("rect");
     this.svg = svg("svg", { role: live ? "group" : "img", "aria-label": label, class: "mf-plot" },
@@ -30,7 +30,8 @@ export class Plot {
   }
 
   frame() {
-    const { width, height } = this;
+    const { width } = this;
+    const height = typeof this.height === "function" ? this.height(width) : this.height;
     this.left = this.yLabel ? 52 : 30;
     this.right = width - 14;
     this.top = this.title ? 28 : 12;

@@ -38,6 +38,12 @@ export function build(stage, data) {
         text: (x, y) => `x ${digits(x, 1)}, y ${digits(y, 1)}`,
         step: [0.1, 0.2], look: "mf-ink" }));
   }
+  function place(xs) {
+    state.xs = [...xs];
+    state.off = xs.map(() => 0);
+    deal();
+    compute();
+  }
   function remove(i) {
     if (state.xs.length < 2) return;
     state.xs.splice(i, 1);
@@ -111,9 +117,7 @@ export function build(stage, data) {
     state.phase = Math.round(between(0, 31)) / 10;
     controls[0].set(state.height);
     controls[1].set(state.phase);
-    state.xs = state.xs.map(() => between(-5, 5));
-    state.off = state.xs.map(() => 0);
-    compute();
+    place(FIRST_POINTS.map(() => between(-5, 5)));
   };
   // A tap puts a point on the wave; where points may lie anywhere, a stroke leaves a trail of them.
   let stroke = null;
@@ -127,17 +131,18 @@ export function build(stage, data) {
   plot.svg.addEventListener("pointerdown", (event) => state.free && put(event));
   plot.svg.addEventListener("pointermove", (event) => stroke !== null && event.buttons && put(event));
   for (const end of ["pointerup", "pointercancel", "click"]) plot.svg.addEventListener(end, () => (stroke = null));
-  const play = player(steps, 10, (value) => ((state.steps = value), draw()));
+  const play = player(steps, STEPS, (value) => ((state.steps = value), draw()));
   for (const learner of learners) learner.legend = key(learner.name, learner.look);
   stage.prepend(
-    el("p", { class: "mf-how" }, "Take steps, then change the wave and its points: tap the plot to add one, drag them, or reach them with Tab and use the arrow keys (Delete removes one)."),
+    el("p", { class: "mf-how" }, "Take steps, then change the wave and its points: tap the plot to add one, drag them, or reach them with Tab and use the arrow keys (Delete removes one). With “anywhere”, they may lie off the wave."),
     el("div", { class: "mf-panels" }, el("div", {}, plot.node, el("div", { class: "mf-play" }, play.node, steps.node)), errors.node),
-    el("ul", { class: "mf-key" }, el("li", {}, after), ...learners.map((l) => l.legend.node)),
+    el("ul", { class: "mf-key" }, el("li", {}, after), ...learners.map((l) => l.legend.node), key("the wave, with the support points", "mf-ink mf-thin").node),
     el("div", { class: "mf-controls" }, ...controls.map((c) => c.node)),
     el("div", { class: "mf-row" }, free,
       button("Another wave", elsewhere),
-      button("Add a point", () => add(-4.5 + 9 * Math.random(), 0)),
-      button("Remove a point", () => remove(state.xs.length - 1))));
+      button("Points on the right", () => place([0.7, 1.6, 2.5, 3.4, 4.3])),
+      button("One point", () => place([1.9])),
+      button("Add a point", () => add(-4.5 + 9 * Math.random(), 0))));
   plot.redraw = errors.redraw = () => learners[0].curves && draw();
   deal();
   frozen = false;

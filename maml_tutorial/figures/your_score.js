@@ -1,5 +1,5 @@
 // Chapters 2 and 8: the reader's own score from the game of chapter 1, as a star in a plot.
-import { announcer, el, score, svg, wilson } from "./kit.js";
+import { announcer, clamp, el, score, svg, wilson } from "./kit.js";
 
 export function build(stage, data, still) {
   const say = announcer(stage);
@@ -15,17 +15,18 @@ export function build(stage, data, still) {
     layer.replaceChildren();
     if (!mine) {
       const link = data.game ? el("a", { href: data.game }, "play first") : "play first";
-      words.replaceChildren("Your own score is missing here: ", link, ", in chapter 1. It is kept in your browser, and comes back in this plot as a star.");
+      words.replaceChildren("Your own score is missing here: ", link, `, in chapter 1 (${data.ways} cards). It is kept in your browser, and comes back in this plot as a star.`);
       return;
     }
     const rate = mine.right / mine.rounds;
     const [low, high] = wilson(mine.right, mine.rounds);
-    const [[x, y], [x1, y1], [x2, y2]] = [at(rate), at(low), at(high)];
+    const inside = (r) => clamp(r, ...data.limits);
+    const [[x, y], [x1, y1], [x2, y2]] = [rate, low, high].map((r) => at(inside(r)));
     layer.append(
       svg("path", { d: `M${x1} ${y1}L${x2} ${y2}`, class: "mf-line mf-ink mf-thin" }),
       svg("text", { x, y: y + 6, "text-anchor": "middle", class: "mf-star-you" }, "★"),
       svg("text", { x: x + 10, y: y - 8, class: "mf-you-word" }, "you"));
-    words.textContent = `★ You: ${mine.right} of ${mine.rounds} right with ${data.ways} cards, ${Math.round(100 * rate)} %; it fits ${Math.round(100 * low)} to ${Math.round(100 * high)} %.`;
+    words.textContent = `★ You: ${mine.right} of ${mine.rounds} right with ${data.ways} cards, ${Math.round(100 * rate)} %. The line through the star is its 95 % interval, ${Math.round(100 * low)} to ${Math.round(100 * high)} %.`;
     say(words.textContent);
   }
   document.addEventListener("maml-score", draw);

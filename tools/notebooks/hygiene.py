@@ -33,6 +33,8 @@ RULES = {
         rules_output.no_stderr,
         rules_output.output_size,
         rules_output.figures_are_titled_svg,
+        rules_output.moving_figures_have_a_still,
+        rules_output.no_dead_widget,
         rules_output.no_memory_address,
     )
 }

@@ -8,6 +8,8 @@ from tools.notebooks.page import Breach, Page, name_of
 
 OUTPUT_BYTES = 400_000
 SVG_TITLE = re.compile(r"<title[^>]*>\s*[^<\s]")
+STILL = re.compile(r'class="mf-still"><svg[^>]*>\s*<title[^>]*>\s*[^<\s]')
+WIDGET = re.compile(r"^(?:interactive|VBox|HBox|\w+Slider|Output)\(")
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}|<object object at")
 SVG = "image/svg+xml"
 
@@ -47,6 +49,27 @@ def figures_are_titled_svg(page: Page) -> Iterator[Breach]:
                 yield name_of(cell), "a figure without a title", remedy
             elif kind.startswith("image/") and kind != SVG:
                 yield name_of(cell), f"a figure as {kind}", remedy
+
+
+def moving_figures_have_a_still(page: Page) -> Iterator[Breach]:
+    """A figure with a script shows a drawing with a title where no script runs."""
+    for cell, output in page.outputs:
+        html = output.get("data", {}).get("text/html", "")
+        if "<script" in html and not STILL.search(html):
+            yield (
+                name_of(cell),
+                "a script without a still",
+                "use a function of maml_tutorial.figures",
+            )
+
+
+def no_dead_widget(page: Page) -> Iterator[Breach]:
+    """No trace of a widget: without a kernel it would not answer."""
+    for cell, output in page.outputs:
+        data = output.get("data", {})
+        shown = str(data.get("text/plain", ""))
+        if any("jupyter.widget" in kind for kind in data) or WIDGET.match(shown):
+            yield name_of(cell), "shows a widget", "run `python -m tools.notebooks normalise`"
 
 
 def no_memory_address(page: Page) -> Iterator[Breach]:

@@ -2,7 +2,7 @@
 // and a name while it scrolls, and take both away when it fits again. (The theme does the same
 // for code and tables.)
 (() => {
-  const names = { "mjx-container[display]": "formula", ".figure-svg": "figure" };
+  const names = { "div.math": "formula", ".figure-svg": "figure" };
   const mark = () => {
     for (const [selector, name] of Object.entries(names)) {
       for (const box of document.querySelectorAll(`article ${selector}`)) {
@@ -21,6 +21,5 @@
     if (!article) return; // the search page
     new ResizeObserver(mark).observe(article);
     document.addEventListener("toggle", mark, true); // a <details> that opens
-    window.MathJax?.startup?.promise?.then(mark);
   });
 })();

@@ -1,0 +1,464 @@
+"""The moving figures in Chromium: they answer mouse, finger and keyboard, offline, everywhere."""
+
+import math
+import random
+import re
+from collections.abc import Iterator
+
+import pytest
+import torch
+from book_site import built_book
+from figure_hands import DRAWN, Hands, opened
+from torch.nn.functional import mse_loss
+
+from maml_tutorial import MLP, SinusoidTasks, adapt, init_params, load_weights, make_loss
+from maml_tutorial import make_predict as predictor
+from maml_tutorial.figures import meta_gradient
+from maml_tutorial.figures.page import FOLDER, modules_of
+from maml_tutorial.plots import show
+
+pytestmark = pytest.mark.browser
+CHAPTERS = {
+    "one_shot_game": "01_learning_to_learn",
+    "drag_theta": "04_a_good_place_to_start",
+    "m_steps_landscape": "04_a_good_place_to_start",
+    "meta_gradient": "06_the_outer_loop",
+    "sine_adapt": "07_maml_on_sine_waves",
+    "letter_adapt": "08_maml_on_images",
+}
+WIDTHS, SCHEMES, ORIGINS = (1280, 375), ("light", "dark"), ("http", "file")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator:
+    from page_checks import launched
+
+    with launched(chromium) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def site(chromium: str) -> Iterator[dict[str, str]]:
+    """Addresses of the built book: from a server, and from the disk."""
+    from page_checks import served
+
+    built = built_book()
+    assert built.code == 0, built.log[-3000:]
+    with served(built.html) as address:
+        yield {"http": f"{address}/book/", "file": f"{built.html.as_uri()}/book/"}
+
+
+def seconds(text: str) -> list[float]:
+    """The second number of each pair "a → b"."""
+    return [float(n) for n in re.findall(r"→ ([\d.]+)", text)]
+
+
+def lands(hands, act, selector: str, dx: float, dy: float) -> bool:
+    """Whether a handle that is dragged follows to where it is let go."""
+    x, y = hands.centre(selector)
+    act(selector, dx, dy)
+    hands.page.wait_for_timeout(30)
+    there = hands.place(selector)
+    return abs(there[0] - x - dx) < 3 and abs(there[1] - y - dy) < 3
+
+
+def one_shot_game(hands) -> None:
+    # Mouse: the first round's right card is 3, as the chapter's answers say.
+    assert "No round with 5 cards yet" in hands.text(".mf-score")
+    assert hands.find("button:text('Forget')").is_disabled()
+    assert hands.changed_by(lambda: hands.find(".mf-card").nth(3).click())
+    assert "Right" in hands.text(".mf-sum") and "1 of 1 right" in hands.text(".mf-score")
+    assert hands.find(".mf-card.mf-truth").count() == 1
+    # Keyboard: Enter deals the next round, and a digit picks a card (4 is right, 0 is not).
+    assert hands.changed_by(lambda: hands.press("button:text('Next round')", "Enter"))
+    hands.page.keyboard.press("0")
+    assert "It was card 4" in hands.text(".mf-sum") and "1 of 2 right" in hands.text(".mf-score")
+    assert hands.find(".mf-card.mf-miss").count() == 1
+    hands.page.keyboard.press("4")  # a round is answered once
+    assert "1 of 2 right" in hands.text(".mf-score")
+    # Touch.
+    hands.tap("button:text('Next round')")
+    hands.tap(".mf-card >> nth=0")
+    assert "2 of 3 right. 95 % interval: 21 to 94 %" in hands.text(".mf-score")
+    # Twenty cards: no card can be named by one key.
+    hands.tap("label:has-text('20')")
+    assert hands.find(".mf-card").count() == 20 and "a guesser: 5 %" in hands.text(".mf-interval")
+    hands.press(".mf-card >> nth=0", "1")
+    assert "No round with 20 cards yet" in hands.text(".mf-score")
+    # Who comes back finds score and choice, and no round that is known already.
+    cards = hands.figure.evaluate(DRAWN)
+    hands.page.reload()
+    assert hands.find(".mf-card").count() == 20
+    hands.find("label:has-text('5')").first.click()
+    assert "2 of 3 right" in hands.text(".mf-score") and hands.figure.evaluate(DRAWN) != cards
+    hands.find("button:text('Forget')").click()
+    assert "No round with 5 cards yet" in hands.text(".mf-score")
+
+
+def drag_theta(hands) -> None:
+    opening = hands.text(".mf-key")
+    assert seconds(opening) == [2.17, 2.07]  # as the chapter's cell prints
+    assert hands.find("[aria-pressed=true]").inner_text() == "Best before any step"
+    hands.find("button:text('Best after one step')").click()
+    assert hands.find("[aria-pressed=true]").inner_text() == "Best after one step"
+    assert max(seconds(hands.text(".mf-key"))) <= 0.05
+    before = hands.find(".mf-handle").evaluate_all("h => h.map(e => e.getAttribute('transform'))")
+    assert lands(hands, hands.drag, ".mf-handle >> nth=0", 20, 60)
+    after = hands.find(".mf-handle").evaluate_all("h => h.map(e => e.getAttribute('transform'))")
+    assert before[0] != after[0] and before[1] != after[1]  # one start on both maps
+    assert hands.changed_by(lambda: hands.press(".mf-handle >> nth=1", "ArrowUp", "ArrowLeft"))
+    assert lands(hands, hands.swipe, ".mf-handle >> nth=1", -20, 70)
+    assert hands.changed_by(lambda: hands.tap(".mf-plot >> nth=1", 0.9))
+
+
+def m_steps_landscape(hands) -> None:
+    assert "2.93, at a = 1.6" in hands.text(".mf-key")
+    assert hands.changed_by(lambda: hands.press("input[type=range]", "ArrowRight"))
+    assert "after 1 step" in hands.text(".mf-title")
+    assert "1.41, at a = 2.6" in hands.text(".mf-key")  # as the chapter's cell prints
+    assert "1.89" in hands.text(".mf-key")
+    x, y = hands.centre("input[type=range]")
+    assert hands.changed_by(lambda: hands.page.mouse.click(x, y))
+    assert "after 10 steps" in hands.text(".mf-title")
+    assert hands.changed_by(lambda: hands.tap("input[type=range]", 0.02))
+    assert "before any step" in hands.text(".mf-title")
+
+
+def meta_gradient_figure(hands) -> None:
+    assert "exact −3.84, first order −4.80" in hands.text(".mf-sum")
+    alpha = "input[type=range] >> nth=1"
+    assert hands.changed_by(lambda: hands.press(alpha, *["ArrowRight"] * 8))
+    assert "exact 0.00, first order 8.00" in hands.text(".mf-sum")
+    hands.press(alpha, "ArrowRight")
+    assert re.search(r"exact −[\d.]+, first order [\d.]+", hands.text(".mf-sum"))  # opposite signs
+    hands.find("button:text('As in the text')").click()
+    assert "−3.84" in hands.text(".mf-sum")
+    theta = ".mf-handle >> nth=2"
+    x, _ = hands.centre(theta)
+    assert hands.changed_by(lambda: hands.drag(theta, 40, 0))
+    assert abs(hands.place(theta)[0] - x - 40) < 4  # θ moves in steps of 0.05, and on the curve
+    assert "−3.84" not in hands.text(".mf-sum")
+    x, y = hands.centre(".mf-handle >> nth=0")
+    before = hands.text(".mf-sum")
+    assert hands.changed_by(lambda: hands.swipe(".mf-handle >> nth=0", 0, -50))  # support point
+    assert abs(hands.place(".mf-handle >> nth=0")[1] - y + 50) < 4
+    assert hands.text(".mf-sum") != before
+
+
+def sine_adapt(hands) -> None:
+    def errors() -> list[float]:
+        texts = hands.find(".mf-key .mf-number").all_inner_texts()
+        return [float(text) for text in texts if text]
+
+    start = errors()
+    assert hands.changed_by(lambda: hands.press(".mf-play input", "ArrowRight"))
+    random_start, pretrained, maml = errors()
+    assert maml < 0.4 * start[2] and random_start > 0.8 * start[0]  # one step
+    assert hands.changed_by(lambda: hands.drag(".mf-handle >> nth=0", 25, 0))
+    assert errors() != [random_start, pretrained, maml]
+    assert hands.changed_by(lambda: hands.press(".mf-handle >> nth=2", "ArrowLeft"))
+    points = hands.find(".mf-handle").count()
+    hands.tap(".mf-plot >> nth=0", 0.52)
+    assert hands.find(".mf-handle").count() == points + 1
+    hands.press(".mf-handle >> nth=1", "Delete")
+    assert hands.find(".mf-handle").count() == points
+    hands.find("button:text('One point')").click()
+    assert hands.find(".mf-handle").count() == 1
+    x, _ = hands.centre(".mf-handle")
+    hands.swipe(".mf-handle", -60, 0)
+    assert abs(hands.place(".mf-handle")[0] - x + 60) < 3
+    assert hands.changed_by(lambda: hands.find("button:text('Another wave')").click())
+    assert hands.find(".mf-handle").count() == 5
+    hands.find("label:has-text('anywhere')").click()
+    hands.find("button:text('One point')").click()
+    assert lands(hands, hands.drag, ".mf-handle", 20, 30)
+    assert lands(hands, hands.swipe, ".mf-handle", -20, -50)
+
+
+def letter_adapt(hands) -> None:
+    start = hands.text(".mf-sum")
+    assert "MAML, after 0 steps" in start
+    assert hands.changed_by(lambda: hands.press("input[type=range]", "ArrowRight"))
+    assert re.search(r"after 1 step: [45] of 5 queries right, 5 of 5 cards", hands.text(".mf-sum"))
+    assert hands.changed_by(lambda: hands.tap("label:has-text('random start')"))
+    assert "random start, after 1 step:" in hands.text(".mf-sum")
+    cards = hands.find(".mf-support .mf-image").first.get_attribute("aria-label")
+    assert hands.changed_by(lambda: hands.find("button[aria-label='next task']").click())
+    assert hands.find(".mf-support .mf-image").first.get_attribute("aria-label") != cards
+    assert "after 0 steps" in hands.text(".mf-sum")
+
+
+ACTS = {
+    "one_shot_game": one_shot_game,
+    "drag_theta": drag_theta,
+    "m_steps_landscape": m_steps_landscape,
+    "meta_gradient": meta_gradient_figure,
+    "sine_adapt": sine_adapt,
+    "letter_adapt": letter_adapt,
+}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("origin", ORIGINS)
+@pytest.mark.parametrize("name", ACTS)
+def test_a_figure_answers_mouse_finger_and_keyboard(browser, site, name, origin, width, scheme):
+    url = f"{site[origin]}{CHAPTERS[name]}.html"
+    with opened(browser, url, width=width, scheme=scheme, reduced_motion="reduce") as page:
+        hands = Hands(page, name)
+        assert hands.figure.get_attribute("data-state") == "live"
+        assert not hands.find(":scope > .mf-still").is_visible()
+        ACTS[name](hands)
+        over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(over) <= 0
+        # The reader has been at work: is it still in order for everyone?
+        assert hands.accessibility() == []
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+@pytest.mark.parametrize("chapter", ["02_few_shot_learning", "08_maml_on_images"])
+def test_the_readers_score_comes_back_as_a_star(browser, site, chapter, origin):
+    url = site[origin]
+    with opened(browser, f"{url}{chapter}.html") as page:
+        hands = Hands(page, "your_score")
+        assert hands.find("a:text('play first')").count() == 1
+        assert hands.find(".mf-star-you").count() == 0
+        hands.find("a:text('play first')").click()
+        page.wait_for_load_state("load")
+        game = Hands(page, "one_shot_game")
+        game.find(".mf-card").nth(3).click()
+        game.press("button:text('Next round')", "Enter", "0")
+        page.goto(f"{url}{chapter}.html")
+        hands = Hands(page, "your_score")
+        assert (
+            "1 of 2 right with 5 cards, 50 %. The line through the star is its 95 % interval, 9 to 91 %"
+            in hands.text(".mf-note")
+        )
+        # The star stands where the plot has 50 %: half way between 0 and 100 %.
+        script = """f => {
+          const data = JSON.parse(f.querySelector('script[type="application/json"]').textContent);
+          const star = f.querySelector('.mf-star-you');
+          return [0, 1].map(i => [(data.zero[i] + data.hundred[i]) / 2,
+            Number(star.getAttribute('xy'[i])) - 6 * i]);
+        }"""
+        for wanted, found in hands.figure.evaluate(script):
+            assert found == pytest.approx(wanted, abs=0.01)
+
+
+def test_a_browser_that_keeps_nothing_can_still_play(browser, site):
+    # As in a notebook's sandbox, for our own key alone: the theme keeps its mode there too.
+    forbid = """for (const name of ['getItem', 'setItem']) {
+      const kept = Storage.prototype[name];
+      Storage.prototype[name] = function (key, ...rest) {
+        if (key.startsWith('maml-tutorial')) throw new Error('no');
+        return kept.call(this, key, ...rest);
+      };
+    }"""
+    with opened(browser, f"{site['http']}02_few_shot_learning.html") as page:
+        page.add_init_script(forbid)
+        page.goto(f"{site['http']}01_learning_to_learn.html")
+        game = Hands(page, "one_shot_game")
+        game.find(".mf-card").nth(3).click()
+        assert "1 of 1 right" in game.text(".mf-score")
+        page.goto(f"{site['http']}02_few_shot_learning.html")
+        assert "missing" in Hands(page, "your_score").text(".mf-note")
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_play_respects_those_who_want_no_motion(browser, site, motion):
+    url = f"{site['http']}{CHAPTERS['m_steps_landscape']}.html"
+    with opened(browser, url, reduced_motion=motion) as page:
+        hands = Hands(page, "m_steps_landscape")
+        hands.find("button:has-text('Play')").click()
+        if motion == "no-preference":
+            hands.find(".mf-title:has-text('after 2 steps')").wait_for(state="attached")
+            assert "Pause" in hands.text(".mf-play button")
+            hands.find("button:has-text('Pause')").click()
+            assert "after 20 steps" not in hands.text(".mf-title")
+        else:
+            assert "after 20 steps" in hands.text(".mf-title")
+        assert "Play" in hands.text(".mf-play button")
+
+
+@pytest.mark.parametrize("name", [*ACTS, "your_score"])
+def test_paper_shows_a_still_and_no_controls(browser, site, name):
+    chapter = CHAPTERS.get(name, "02_few_shot_learning")
+    with opened(browser, f"{site['file']}{chapter}.html") as page:
+        hands = Hands(page, name)
+        page.emulate_media(media="print")
+        assert not any(b.is_visible() for b in hands.find("button, input").all())
+        picture = hands.find(".mf-still svg")
+        box = picture.bounding_box()
+        assert picture.is_visible() and box["width"] > 200 and box["height"] > 100
+        assert len(page.pdf()) > 100_000
+
+
+def test_where_no_script_runs_the_still_is_there(browser, site):
+    for name, chapter in CHAPTERS.items():
+        url = f"{site['file']}{chapter}.html"
+        with opened(browser, url, java_script_enabled=False) as page:
+            assert page.locator(f'[data-figure="{name}"] .mf-still svg').is_visible()
+
+
+def test_a_script_that_fails_leaves_the_still_and_says_why(browser):
+    import matplotlib.pyplot as plt
+
+    still = show(plt.figure(), alt="A drawing.")
+    figure = meta_gradient(theta=0, inner_lr=0.1, support=(1, 2), query=(2, 2), still=still)
+    page = browser.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(error.message))
+    page.set_content(figure.html.replace('"support":[1,2]', '"support":null'))
+    assert page.locator(".mf-still svg").is_visible() and page.locator(".mf-stage").count() == 0
+    assert len(errors) == 1
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def module(browser) -> Iterator:
+    """Load one of the package's scripts, and call what it exports."""
+    page = browser.new_page()
+
+    def load(name: str) -> None:
+        parts = []
+        for needed in modules_of(name):
+            source = (FOLDER / f"{needed}.js").read_text("utf-8")
+            source = re.sub(r"^import .*\n", "", source, flags=re.M)
+            parts.append(re.sub(r"^export (?:const|let) (\w+)", r"window.\1", source, flags=re.M))
+        text = "\n".join(parts).replace("window.", "var ")
+        text = re.sub(r"^export (?=function|class)", "", text, flags=re.M)
+        page.add_script_tag(content=text)
+
+    load("mlp")
+    yield lambda expression, argument: page.evaluate(expression, argument)
+    page.close()
+
+
+def in_order(params):
+    names = ("0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias")
+    return [params[name].flatten() for name in names]
+
+
+@pytest.mark.parametrize("start", ["MAML", "random start", "pre-trained"])
+def test_gradient_descent_in_the_page_is_that_of_adapt(module, start):
+    """100 random tasks, ten steps: parameters and predictions agree to 1e-4."""
+    weights = {
+        "MAML": lambda: load_weights("sinusoid-k5"),
+        "pre-trained": lambda: load_weights("sinusoid-k5-pretrained"),
+        "random start": lambda: init_params(MLP(), seed=0),
+    }
+    params = weights[start]()
+    model = MLP()
+    loss_fn, predict = make_loss(model, mse_loss), predictor(model)
+    tasks = SinusoidTasks(k_shot=5, k_query=20)(100, torch.Generator().manual_seed(3))
+    flat = torch.cat(in_order(params)).tolist()
+    script = """([flat, tasks, steps]) => {
+      const start = unpack(Float32Array.from(flat), [1, 40, 40, 1]);
+      return tasks.map(([xs, ys, query]) => {
+        const end = adapt(start, xs, ys, 0.01, steps)[steps];
+        return [end.flatMap(({ w, b }) => [...w, ...b]), predict(end, query)];
+      });
+    }"""
+    given = [
+        [part[i].flatten().tolist() for part in (tasks.x_support, tasks.y_support, tasks.x_query)]
+        for i in range(100)
+    ]
+    worst = 0.0
+    for i, (found, predicted) in enumerate(module(script, [flat, given, 10])):
+        support = tasks.x_support[i], tasks.y_support[i]
+        phi = adapt(loss_fn, params, *support, inner_lr=0.01, inner_steps=10, first_order=True)
+        wanted = torch.cat([torch.cat(in_order(phi)), predict(phi, tasks.x_query[i]).flatten()])
+        got = torch.tensor([*found, *predicted])
+        worst = max(worst, (wanted.detach() - got).abs().max().item())
+    assert worst < 1e-4
+
+
+def test_another_step_size_would_be_seen(module):
+    script = """flat => {
+      const start = unpack(Float32Array.from(flat), [1, 40, 40, 1]);
+      const [a, b] = [0.01, 0.0101].map(lr => adapt(start, [1, 2], [1, -1], lr, 10)[10]);
+      return Math.max(...a[1].w.map((v, i) => Math.abs(v - b[1].w[i])));
+    }"""
+    flat = torch.cat(in_order(load_weights("sinusoid-k5"))).tolist()
+    assert module(script, flat) > 1e-4
+
+
+@pytest.fixture(scope="module")
+def evaluate(browser) -> Iterator:
+    """Evaluate an expression where all of a figure's functions are in reach."""
+    page = browser.new_page()
+
+    def run(name: str, expression: str, argument: object) -> object:
+        code = ""
+        for needed in modules_of(name):
+            source = (FOLDER / f"{needed}.js").read_text("utf-8")
+            code += re.sub(r"^import .*\n|^export ", "", source, flags=re.MULTILINE)
+        return page.evaluate(
+            f"argument => {{ {code}\nreturn ({expression})(argument); }}", argument
+        )
+
+    yield run
+    page.close()
+
+
+def test_the_step_on_two_waves_is_that_of_autograd(evaluate):
+    generator = random.Random(0)
+    for _ in range(20):
+        theta = [generator.uniform(0, 5), generator.uniform(0, math.pi)]
+        xs = [generator.uniform(-5, 5) for _ in range(5)]
+        ys = [generator.uniform(-5, 5) for _ in range(5)]
+        found = evaluate(
+            "drag_theta", "([t, x, y]) => [loss(t, x, y), step(t, x, y, 0.1)]", [theta, xs, ys]
+        )
+        at = torch.tensor(theta, dtype=torch.float64, requires_grad=True)
+        x, y = torch.tensor([xs, ys], dtype=torch.float64)
+        loss = (at[0] * torch.sin(x - at[1]) - y).square().mean()
+        (slope,) = torch.autograd.grad(loss, at)
+        assert found[0] == pytest.approx(loss.item(), rel=1e-9)
+        assert found[1] == pytest.approx((at - 0.1 * slope).tolist(), rel=1e-9)
+
+
+def test_the_hand_sized_gradients_are_those_of_autograd(evaluate):
+    generator = random.Random(1)
+    for _ in range(20):
+        state = {
+            "theta": generator.uniform(-1, 2),
+            "alpha": generator.uniform(0, 1),
+            "support": [generator.uniform(0, 3), generator.uniform(-1, 4)],
+            "query": [generator.uniform(0, 3), generator.uniform(-1, 4)],
+        }
+        found = evaluate("meta_gradient", "meta", state)
+        theta = torch.tensor(state["theta"], dtype=torch.float64, requires_grad=True)
+        (xs, ys), (xq, yq) = state["support"], state["query"]
+        for create_graph, name in ((True, "exact"), (False, "firstOrder")):
+            loss = (theta * xs - ys) ** 2
+            (slope,) = torch.autograd.grad(loss, theta, create_graph=create_graph)
+            query = ((theta - state["alpha"] * slope) * xq - yq) ** 2
+            (wanted,) = torch.autograd.grad(query, theta)
+            assert found[name] == pytest.approx(wanted.item(), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(("right", "rounds"), [(4, 5), (0, 3), (40, 50), (7, 7)])
+def test_the_interval_of_a_score_is_wilsons(evaluate, right, rounds):
+    """Its ends are the rates p with |right − np| = 1.96 √(np(1 − p)), as chapter 1 finds them."""
+    low, high = evaluate("kit", "([k, n]) => wilson(k, n)", [right, rounds])
+    for rate in (low, high):
+        spread = math.sqrt(max(rounds * rate * (1 - rate), 0))
+        assert abs(right - rounds * rate) == pytest.approx(1.96 * spread, abs=1e-9)
+
+
+def test_rounds_are_dealt_as_the_sampler_deals_them(evaluate):
+    """Cards of five different letters, and another drawing of the right one is asked for."""
+    script = """classes => {
+      const data = { classes };
+      const rounds = [];
+      for (let i = 0; i < 300; i++) {
+        const chosen = shuffled(range(data.classes.length)).slice(0, 5);
+        rounds.push(chosen);
+      }
+      return rounds;
+    }"""
+    rounds = evaluate("one_shot_game", script, [[3 * c + d for d in range(3)] for c in range(40)])
+    assert all(len(set(chosen)) == 5 for chosen in rounds)
+    counts = torch.bincount(torch.tensor(rounds).flatten(), minlength=40)
+    assert counts.min() > 10 and counts.max() < 75  # 37.5 on average
