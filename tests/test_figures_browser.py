@@ -231,8 +231,8 @@ def test_the_readers_score_comes_back_as_a_star(browser, site, chapter, origin):
         page.goto(f"{url}{chapter}.html")
         hands = Hands(page, "your_score")
         assert (
-            "1 of 2 right with 5 cards, 50 %. The line through the star is its 95 % interval, 9 to 91 %"
-            in hands.text(".mf-note")
+            "1 of 2 right with 5 cards, 50 %. "
+            "The line through the star is its 95 % interval, 9 to 91 %" in hands.text(".mf-note")
         )
         # The star stands where the plot has 50 %: half way between 0 and 100 %.
         script = """f => {

@@ -59,8 +59,8 @@ export function build(stage, data) {
     const onCards = cards[state.task][state.steps];
     const all = range(data.nTasks).reduce((sum, task) => sum + rightOf(task), 0);
     const after = `${state.learner}, after ${state.steps} step${state.steps === 1 ? "" : "s"}`;
-    summary.textContent = `${after}: ${right} of ${nWay} queries right, ${onCards} of ${nWay} cards; query loss ${digits(loss)} (all classes alike: ${digits(Math.log(nWay))}).`;
-    total.textContent = `All ${data.nTasks} tasks: ${all} of ${nWay * data.nTasks} queries right; a guesser has ${data.nTasks}.`;
+    summary.textContent = `${after}: ${right} of ${nWay} queries right, ${onCards} of ${nWay} cards`;
+    total.textContent = `Query loss ${digits(loss)} (knowing nothing: ${digits(Math.log(nWay))}). All ${data.nTasks} tasks: ${all} of ${nWay * data.nTasks} queries right; a guesser: ${data.nTasks}.`;
     say(summary.textContent);
   }
   const steps = slider({ label: "inner steps", min: 0, max: nSteps, step: 1, value: 0, change: (v) => ((state.steps = v), draw()) });
