@@ -95,12 +95,25 @@ class Hands:
         touch("touchMove", (x + dx, y + dy))
         touch("touchEnd")
         session.detach()
+        self.page.wait_for_timeout(50)
 
     def tap(self, selector: str, across: float = 0.5) -> None:
         """Tap with a finger, at a share of the element's width."""
         x, y = self.centre(selector)
         box = self.find(selector).first.bounding_box()
-        self.page.touchscreen.tap(box["x"] + across * box["width"], y)
+        # The browser makes a click of it, or moves a slider, in its own time: wait for that.
+        self.page.evaluate("""() => {
+          window.tapped = false;
+          for (const kind of ['click', 'input'])
+            addEventListener(kind, () => (window.tapped = true), { capture: true, once: true });
+        }""")
+        for _ in range(3):  # a machine that is busy for half a second takes a tap for a long press
+            self.page.touchscreen.tap(box["x"] + across * box["width"], y)
+            for _ in range(20):
+                if self.page.evaluate("() => window.tapped"):
+                    return
+                self.page.wait_for_timeout(50)
+        raise AssertionError(f"no tap arrived at {selector}")
 
     def press(self, selector: str, *keys: str) -> None:
         """Focus an element and press keys."""
@@ -112,8 +125,11 @@ class Hands:
         """Whether what is drawn differs after `act`."""
         before = self.drawn()
         act()
-        self.page.wait_for_timeout(30)
-        return self.drawn() != before
+        for _ in range(40):  # a busy machine may take its time
+            if self.drawn() != before:
+                return True
+            self.page.wait_for_timeout(50)
+        return False
 
     def accessibility(self) -> list[str]:
         """What axe-core finds in the figure as it is now."""

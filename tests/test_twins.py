@@ -113,7 +113,10 @@ def twins_of(notebook: NotebookNode) -> dict[str, object]:
     ]
     imports = [s for s, _ in statements if isinstance(s, ast.Import | ast.ImportFrom)]
     constants = [s for s, _ in statements if isinstance(s, ast.Assign) and _in_capitals(s)]
-    helpers = [s for s, twin in statements if isinstance(s, Definition) and not twin]
+    # A decorated function is a panel of controls: it would open here, and nobody needs it.
+    helpers = [
+        s for s, twin in statements if isinstance(s, Definition) and not (twin or s.decorator_list)
+    ]
     twins = [s for s, twin in statements if isinstance(s, Definition) and twin]
     scope: dict[str, object] = {"__name__": "notebook"}
     # Twins come last: a later `from maml_tutorial import adapt` must not take their place.
