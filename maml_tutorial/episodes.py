@@ -1,9 +1,11 @@
 """Episodes: N-way K-shot classification tasks, drawn from a set of images sorted by class."""
 
+from collections import Counter
+
 import torch
 from torch import Tensor
 
-from maml_tutorial.tasks import Task, require_at_least
+from maml_tutorial.tasks import ImageClasses, Task, require_at_least
 
 
 class EpisodeSampler:
@@ -97,6 +99,58 @@ class EpisodeSampler:
         y_support = labels.repeat_interleave(self.k_shot).repeat(n_tasks, 1)
         y_query = labels.repeat_interleave(self.k_query).repeat(n_tasks, 1)
         return Task(x_support, y_support, x_query, y_query)
+
+
+class WithinGroups:
+    """Draw N-way K-shot tasks whose classes are all of one group, such as one alphabet.
+
+    For every task one group is drawn, each as likely as the others, among those with enough
+    classes; then the task as `EpisodeSampler` does.
+
+    Args:
+        classes: images with the group of each class.
+        n_way: classes a task.
+        k_shot: support images a class.
+        k_query: query images a class.
+
+    Returns:
+        A callable `(n_tasks, generator) -> Task`.
+
+    Raises:
+        ValueError: if no group has `n_way` classes; the error names the largest. Otherwise as
+            `EpisodeSampler` does.
+
+    Example:
+        >>> images = torch.zeros(9, 20, 1, 28, 28, dtype=torch.uint8)
+        >>> classes = ImageClasses(images, tuple("abcdefghi"), ("Greek",) * 3 + ("Latin",) * 6)
+        >>> sample = WithinGroups(classes, n_way=5, k_shot=1, k_query=1)
+        >>> list(sample.samplers)
+        ['Latin']
+
+    Reference:
+        Lake, Salakhutdinov & Tenenbaum 2015: the Omniglot challenge stays within an alphabet.
+    """
+
+    def __init__(self, classes: ImageClasses, *, n_way: int, k_shot: int, k_query: int) -> None:
+        self.samplers: dict[str, EpisodeSampler] = {}
+        sizes = Counter(classes.groups)
+        for group, size in sorted(sizes.items()):
+            if size >= n_way:
+                chosen = torch.tensor([of == group for of in classes.groups])
+                self.samplers[group] = EpisodeSampler(
+                    classes.images[chosen], n_way=n_way, k_shot=k_shot, k_query=k_query
+                )
+        if not self.samplers:
+            largest, size = sizes.most_common(1)[0]
+            raise ValueError(f"n_way = {n_way}, but the largest group, {largest}, has {size}")
+
+    def __call__(self, n_tasks: int, generator: torch.Generator) -> Task:
+        """Draw `n_tasks` episodes."""
+        require_at_least(1, n_tasks=n_tasks)
+        samplers = list(self.samplers.values())
+        chosen = torch.randint(len(samplers), (n_tasks,), generator=generator).tolist()
+        tasks = [samplers[i](1, generator) for i in chosen]
+        return Task(*(torch.cat(parts) for parts in zip(*tasks, strict=True)))
 
 
 def _draw(shape: tuple[int, ...], n: int, k: int, generator: torch.Generator) -> Tensor:

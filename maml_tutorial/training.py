@@ -1,9 +1,10 @@
 """Meta-training: draw a meta-batch of tasks, take the meta-gradient, let an optimiser step."""
 
+import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from tqdm import tqdm
 
 from maml_tutorial.maml import maml_loss
 from maml_tutorial.models import LossFn, Params
-from maml_tutorial.tasks import TaskSampler, require_at_least
+from maml_tutorial.tasks import Task, TaskSampler, require_at_least
 
 OptimizerFactory = Callable[[list[Tensor]], Optimizer]
 History = list[tuple[int, float]]
@@ -28,6 +29,34 @@ class Training(NamedTuple):
 
     params: Params
     history: History
+
+
+class TrainingState(NamedTuple):
+    """All that a training needs to go on as if it had never stopped.
+
+    Attributes:
+        step: outer-loop steps done.
+        params: θ after them.
+        optimizer: the optimiser's `state_dict()`.
+        generator: state of the sampler's random numbers.
+        history: as in `Training`.
+        since_log: losses since the last entry of the history.
+    """
+
+    step: int
+    params: Params
+    optimizer: dict[str, Any]
+    generator: Tensor
+    history: History
+    since_log: list[float]
+
+
+class Stopped(Exception):
+    """A training was asked to stop; `.state` is where it stands."""
+
+    def __init__(self, state: TrainingState) -> None:
+        super().__init__(f"stopped after step {state.step}")
+        self.state = state
 
 
 class DivergenceError(FloatingPointError):
@@ -62,6 +91,11 @@ def meta_train(
     optimizer: OptimizerFactory | None = None,
     log_every: int = 100,
     progress: bool = True,
+    chunk: int | None = None,
+    resume: TrainingState | None = None,
+    checkpoint: Callable[[TrainingState], None] | None = None,
+    checkpoint_every: int = 1000,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Training:
     r"""Minimise the MAML objective with an optimiser, on fresh tasks at every step.
 
@@ -84,12 +118,21 @@ def meta_train(
             `functools.partial(torch.optim.SGD, lr=0.01)`; the default is Adam with `meta_lr`.
         log_every: steps between two entries of the history.
         progress: show a progress bar.
+        chunk: tasks that are differentiated together; the gradient of a meta-batch is the sum over
+            its chunks. By default all at once; fewer take less memory, and on large
+            convolutions less time.
+        resume: where an earlier training with the same settings stood; `params` and the state of
+            `generator` are taken from it.
+        checkpoint: called with the state every `checkpoint_every` steps.
+        checkpoint_every: see there.
+        stop: asked after every step; once it says yes, the training ends with `Stopped`.
 
     Returns:
         A `Training` with the parameters and the history.
 
     Raises:
-        ValueError: if a count is too small.
+        ValueError: if a count is too small, or `resume` is past `meta_steps`.
+        Stopped: if `stop()` said so; it holds the state to resume from.
         DivergenceError: at the first loss that is not finite; it holds the last good parameters.
 
     Example:
@@ -107,29 +150,50 @@ def meta_train(
         Finn, Abbeel & Levine 2017, algorithm 1; Adam as in appendix A.
     """
     require_at_least(1, meta_batch_size=meta_batch_size, meta_steps=meta_steps, log_every=log_every)
-    params = _copy(params)
+    require_at_least(1, chunk=chunk or meta_batch_size, checkpoint_every=checkpoint_every)
+    params = _copy(resume.params if resume else params)
     make_optimizer = optimizer or partial(torch.optim.Adam, lr=meta_lr)
     meta_optimizer = make_optimizer(list(params.values()))
-    good = _copy(params)
     history: History = []
     since_log: list[float] = []
-    with tqdm(total=meta_steps, disable=not progress, unit="step", mininterval=0.5) as bar:
-        for step in range(1, meta_steps + 1):
+    done = 0
+    if resume:
+        if resume.step > meta_steps:
+            raise ValueError(f"resume is at step {resume.step}, past meta_steps = {meta_steps}")
+        meta_optimizer.load_state_dict(resume.optimizer)
+        generator.set_state(resume.generator)
+        done, history, since_log = resume.step, list(resume.history), list(resume.since_log)
+
+    def state() -> TrainingState:
+        # Copies: what is handed out must not change with the next step.
+        kept = copy.deepcopy(meta_optimizer.state_dict())
+        random = generator.get_state()
+        return TrainingState(step, _copy(params), kept, random, list(history), list(since_log))
+
+    good = _copy(params)
+    with tqdm(
+        total=meta_steps, initial=done, disable=not progress, unit="step", mininterval=0.5
+    ) as bar:
+        for step in range(done + 1, meta_steps + 1):
             tasks = sampler(meta_batch_size, generator)
-            loss = maml_loss(
-                loss_fn,
-                params,
-                tasks,
-                inner_lr=inner_lr,
-                inner_steps=inner_steps,
-                first_order=first_order,
-            )
-            value = loss.item()
+            meta_optimizer.zero_grad()
+            value = 0.0
+            for part in _chunks(tasks, chunk or meta_batch_size):
+                loss = maml_loss(
+                    loss_fn,
+                    params,
+                    part,
+                    inner_lr=inner_lr,
+                    inner_steps=inner_steps,
+                    first_order=first_order,
+                )
+                share = len(part.x_support) / meta_batch_size
+                value += share * loss.item()
+                if math.isfinite(value):
+                    (share * loss).backward()
             if not math.isfinite(value):
                 raise DivergenceError(step, value, good, history)
             good = _copy(params)
-            meta_optimizer.zero_grad()
-            loss.backward()
             meta_optimizer.step()
             since_log.append(value)
             if step % log_every == 0 or step == meta_steps:
@@ -137,7 +201,16 @@ def meta_train(
                 since_log.clear()
                 bar.set_postfix(loss=f"{history[-1][1]:.3g}", refresh=False)
             bar.update()
+            if checkpoint and step % checkpoint_every == 0:
+                checkpoint(state())
+            if stop():
+                raise Stopped(state())
     return Training(params, history)
+
+
+def _chunks(tasks: Task, size: int) -> Iterator[Task]:
+    """The tasks of a meta-batch, at most `size` at a time."""
+    yield from map(Task._make, zip(*(part.split(size) for part in tasks), strict=True))
 
 
 def _copy(params: Params) -> Params:

@@ -25,3 +25,15 @@ def chromium() -> str:
     if os.environ.get("REQUIRE_BROWSER") == "1":
         pytest.fail(f"{reason}, and REQUIRE_BROWSER=1: install chromium", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The real Omniglot, which is too large for the repository."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "omniglot"
+    folder = Path(os.environ.get("MAML_TUTORIAL_OMNIGLOT", default))
+    if not (folder / "images_background.zip").exists():
+        pytest.skip(
+            f"no real Omniglot in {folder}: set MAML_TUTORIAL_OMNIGLOT to a folder with its zips"
+        )
+    return folder

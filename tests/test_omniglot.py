@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import shutil
 import threading
 import zipfile
@@ -26,18 +25,6 @@ THREE_WAYS_OUT = "(?s)connect to the internet.*MAML_TUTORIAL_DATA.*load_glyphs"
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_user(monkeypatch):
     monkeypatch.delenv("MAML_TUTORIAL_DATA", raising=False)
-
-
-@pytest.fixture(scope="session")
-def real() -> Path:
-    """The real Omniglot, which is too large for the repository."""
-    default = Path(__file__).resolve().parents[2] / "shared" / "omniglot"
-    folder = Path(os.environ.get("MAML_TUTORIAL_OMNIGLOT", default))
-    if not (folder / "images_background.zip").exists():
-        pytest.skip(
-            f"no real Omniglot in {folder}: set MAML_TUTORIAL_OMNIGLOT to a folder with its zips"
-        )
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ ROWS = (
     {"evaluation"},
     {"baselines"},
     {"records"},
-    {"weights", "presets"},
+    {"weights", "presets", "checkpoints"},
     {"plots", "figures", "exercises"},
     {"__main__", "__init__"},
 )

@@ -1,0 +1,204 @@
+"""A training that is cut off loses nothing: it goes on, and ends where it would have ended."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from click.testing import CliRunner
+from torch.nn.functional import mse_loss
+
+from maml_tutorial import checkpoints, presets
+from maml_tutorial.__main__ import main
+from maml_tutorial.checkpoints import load_checkpoint, save_checkpoint
+from maml_tutorial.models import MLP, init_params, make_loss
+from maml_tutorial.records import load_record
+from maml_tutorial.tasks import SinusoidTasks
+from maml_tutorial.training import Stopped, TrainingState, meta_train
+from maml_tutorial.weights import load_weights
+
+MODEL = MLP((8,))
+CONFIG = {"inner_lr": 0.01, "seed": 0}
+
+
+def train(meta_steps=30, dtype=torch.float32, **options):
+    params = {name: p.to(dtype) for name, p in init_params(MODEL, seed=0).items()}
+
+    def sampler(n_tasks, generator):
+        tasks = SinusoidTasks(5, 5)(n_tasks, generator)
+        return tasks._make(part.to(dtype) for part in tasks)
+
+    return meta_train(
+        make_loss(MODEL, mse_loss),
+        params,
+        sampler,
+        inner_lr=0.01,
+        meta_batch_size=10,
+        meta_steps=meta_steps,
+        generator=torch.Generator().manual_seed(1),
+        log_every=7,
+        progress=False,
+        **options,
+    )
+
+
+def same(one, other):
+    return all(torch.equal(p, other[name]) for name, p in one.items())
+
+
+@pytest.mark.parametrize("step", [1, 13, 29])
+def test_a_resumed_training_ends_in_the_same_parameters_and_history(tmp_path, step):
+    whole = train()
+    path = tmp_path / "run.checkpoint"
+    steps = iter(range(1, 31))
+    with pytest.raises(Stopped, match=f"stopped after step {step}") as stopped:
+        train(stop=lambda: next(steps) == step)
+    save_checkpoint(stopped.value.state, path, config=CONFIG, seconds=2.5)
+    state, seconds = load_checkpoint(path, config=CONFIG)
+    resumed = train(resume=state)
+    assert same(whole.params, resumed.params) and whole.history == resumed.history
+    assert seconds == 2.5
+
+
+def test_a_state_that_was_handed_out_does_not_change_with_the_next_steps():
+    states = []
+    train(checkpoint=states.append, checkpoint_every=10)
+    assert [state.step for state in states] == [10, 20, 30]
+    assert not same(states[0].params, states[1].params)
+    assert same(train(resume=states[0]).params, train().params)
+
+
+def test_a_state_past_the_end_is_refused():
+    states = []
+    train(checkpoint=states.append, checkpoint_every=30)
+    with pytest.raises(ValueError, match="step 30, past meta_steps = 20"):
+        train(meta_steps=20, resume=states[0])
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 10, 99])
+def test_a_meta_batch_in_chunks_takes_the_same_steps(chunk):
+    whole, parts = (train(meta_steps=5, dtype=torch.float64, chunk=c) for c in (None, chunk))
+    for name, p in whole.params.items():
+        torch.testing.assert_close(parts.params[name], p, rtol=1e-10, atol=1e-12)
+    assert [loss for _, loss in parts.history] == pytest.approx([v for _, v in whole.history])
+
+
+def state(step=3):
+    return TrainingState(step, {"w": torch.ones(2)}, {}, torch.get_rng_state(), [(1, 0.5)], [])
+
+
+def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path):
+    path = tmp_path / "run.checkpoint"
+    save_checkpoint(state(), path, config=CONFIG)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"run.checkpoint is no whole checkpoint .*take it away"):
+        load_checkpoint(path, config=CONFIG)
+
+
+def test_a_checkpoint_of_another_run_is_refused_with_what_differs(tmp_path):
+    path = tmp_path / "run.checkpoint"
+    save_checkpoint(state(), path, config=CONFIG)
+    with pytest.raises(ValueError, match="other settings: inner_lr 0.01, now 0.1$"):
+        load_checkpoint(path, config=CONFIG | {"inner_lr": 0.1})
+
+
+def test_a_checkpoint_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="start without --resume"):
+        load_checkpoint(tmp_path / "run.checkpoint", config=CONFIG)
+
+
+def test_a_full_disk_leaves_the_older_checkpoint_whole(tmp_path, monkeypatch):
+    path = tmp_path / "run.checkpoint"
+    save_checkpoint(state(3), path, config=CONFIG)
+
+    def full(handle, mode):
+        os.close(handle)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("maml_tutorial.records.os.fdopen", full)
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(state(9), path, config=CONFIG)
+    assert load_checkpoint(path, config=CONFIG)[0].step == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["run.checkpoint"]
+
+
+def run(output, *options):
+    """The command in a process of its own, on a few tasks."""
+    few = "from maml_tutorial import __main__ as m, presets; presets.Sinusoid.n_test_tasks = 100; "
+    program = few + "m.main(prog_name='python -m maml_tutorial')"
+    arguments = ["train", "sinusoid-k5", "--meta-steps", "200", "--output", str(output), *options]
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_ended_in_the_middle_goes_on_to_the_same_weights(tmp_path, how):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    process = run(cut, "--checkpoint-every", "10")
+    checkpoint = cut / "sinusoid-k5.checkpoint"
+    for _ in range(600):
+        if checkpoint.exists():
+            break
+        time.sleep(0.1)
+    process.send_signal(how)
+    said = process.communicate(timeout=60)[0]
+    if how != signal.SIGKILL:  # nobody can answer to that one
+        assert process.returncode == 130
+        assert (
+            "go on with: python -m maml_tutorial train sinusoid-k5" in said and "--resume" in said
+        )
+    assert not (cut / "sinusoid-k5.json").exists()
+    process = run(cut, "--resume")
+    assert "going on after step" in process.communicate(timeout=120)[0]
+    assert run(whole).wait(timeout=120) == 0
+    one, other = (load_weights("sinusoid-k5", folder) for folder in (whole, cut))
+    assert same(one, other)
+    one, other = (load_record("sinusoid-k5", folder) for folder in (whole, cut))
+    assert (one.scores, one.history) == (other.scores, other.history)
+    assert not checkpoint.exists()  # the weights are there
+
+
+def invoke(tmp_path, *options):
+    return CliRunner().invoke(main, ["train", "sinusoid-k5", "--output", str(tmp_path), *options])
+
+
+def test_the_command_says_in_a_line_why_it_cannot_resume(tmp_path):
+    result = invoke(tmp_path, "--resume")
+    assert result.exit_code == 1 and "start without --resume" in result.output
+    (tmp_path / "sinusoid-k5.checkpoint").write_bytes(b"half")
+    result = invoke(tmp_path, "--resume")
+    assert result.exit_code == 1 and "no whole checkpoint" in result.output
+
+
+def test_the_command_says_that_a_checkpoint_could_not_be_written(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("maml_tutorial.__main__.save_checkpoint", full)
+    result = invoke(tmp_path, "--meta-steps", "5", "--checkpoint-every", "2")
+    assert result.exit_code == 1 and "cannot be written" in result.output
+
+
+def test_a_run_with_another_seed_does_not_take_up_this_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    kept = []
+    original = checkpoints.save_checkpoint
+
+    def copying(state, path, **more):
+        original(state, path, **more)
+        kept.append(path.read_bytes())
+
+    monkeypatch.setattr("maml_tutorial.__main__.save_checkpoint", copying)
+    assert invoke(tmp_path, "--meta-steps", "4", "--checkpoint-every", "2").exit_code == 0
+    (tmp_path / "sinusoid-k5.checkpoint").write_bytes(kept[0])
+    result = invoke(tmp_path, "--meta-steps", "4", "--seed", "9", "--resume")
+    assert result.exit_code == 1 and "other settings: seed 0, now 9" in result.output

@@ -1,0 +1,170 @@
+"""The command's words: what it lists and shows, what it does with bad input."""
+
+import math
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from maml_tutorial import presets
+from maml_tutorial.__main__ import main
+from maml_tutorial.episodes import WithinGroups
+from maml_tutorial.records import load_record
+from maml_tutorial.tasks import ImageClasses
+
+CHARACTERS = ImageClasses(
+    torch.randint(0, 256, (1623, 20, 1, 28, 28), dtype=torch.uint8),
+    tuple(map(str, range(1623))),
+    tuple(f"alphabet {i // 33}" for i in range(1623)),
+)
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, [*map(str, arguments)])
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Omniglot presets that take a second: characters of noise, a narrow network, few tasks."""
+    monkeypatch.setattr(presets, "load_omniglot", lambda: CHARACTERS)
+    monkeypatch.setattr(
+        presets, "ConvNet", lambda n_way, hidden=4: presets.FullyConnectedNet(n_way)
+    )
+    monkeypatch.setattr(presets.Omniglot, "n_test_tasks", 4)
+    monkeypatch.setattr(presets.Omniglot, "test_steps", (0, 1))
+
+
+def test_another_word_is_answered_with_the_nearest_preset():
+    result = invoke("train", "omniglot-5w1")
+    assert result.exit_code == 2 and "did you mean 'omniglot-5w1s'?" in result.output
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("inner_l=3", "unknown setting 'inner_l': there are k_shot, inner_steps"),
+        ("k_shot=few", "k_shot must be a whole number, got 'few'"),
+        ("inner_lr=fast", "inner_lr must be a number, got 'fast'"),
+        ("first_order=1", "first_order must be True or False, got '1'"),
+    ],
+)
+def test_a_setting_that_is_none_is_named(setting, words):
+    result = invoke("train", "sinusoid-k5", "--set", setting)
+    assert result.exit_code == 2 and words in result.output
+
+
+def test_a_changed_setting_is_used_and_stands_in_the_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    change = ("--set", "k_shot=3", "--set", "first_order=True", "--set", "chunk=2")
+    result = invoke("train", "sinusoid-k5", *change, "--meta-steps", 3, "--output", tmp_path)
+    assert result.exit_code == 0, result.output
+    record = load_record("sinusoid-k5-first-order", tmp_path)
+    assert (record.config["k_shot"], record.config["chunk"]) == (3, 2)
+    assert list(record.scores) == ["3-shot"] and record.config["first_order"]
+    assert "--set k_shot=3 --set first_order=True --set chunk=2" in record.command
+
+
+def test_without_data_the_three_ways_out_are_named(monkeypatch):
+    def out_of_reach():
+        raise FileNotFoundError("no copy of Omniglot. There are three ways out: …")
+
+    monkeypatch.setattr(presets, "load_omniglot", out_of_reach)
+    result = invoke("train", "omniglot-20w1s")
+    assert result.exit_code == 1 and "Error: no copy of Omniglot. There are three" in result.output
+
+
+def test_more_ways_than_there_are_characters_are_refused(tiny):
+    result = invoke("train", "omniglot-5w1s", "--set", "n_way=5000")
+    assert result.exit_code == 1
+    assert "n_way = 5000, but there are only 4800 classes" in result.output
+
+
+def test_a_run_on_omniglot_is_judged_by_three_protocols(tiny, tmp_path):
+    result = invoke("train", "omniglot-5w1s", "--meta-steps", 2, "--output", tmp_path)
+    assert result.exit_code == 0, result.output
+    record = load_record("omniglot-5w1s", tmp_path)
+    assert sorted(record.scores) == [
+        "Omniglot 5-way 1-shot, inductive",
+        "Omniglot 5-way 1-shot, transductive",
+        "Omniglot 5-way 1-shot, within one alphabet, transductive",
+    ]
+    assert all(by[1].n_predictions == 4 * 5 for by in record.scores.values())
+    shown = invoke("show", "omniglot-5w1s", "--folder", tmp_path).output
+    assert "2 of 60000 steps (unfinished)" in shown and "inductive, 4 tasks" in shown
+
+
+@pytest.mark.parametrize("name", [n for n in presets.PRESETS if n.startswith("omniglot")])
+def test_no_character_is_trained_on_and_tested_on(tiny, name):
+    run = presets.PRESETS[name]
+    train, test = run._characters(train=True), run._characters(train=False)
+    assert len(train.names) == 1200 and len(test.names) == 423
+    assert not set(train.names) & set(test.names)
+    at = int(test.names[7])
+    assert torch.equal(test.images[7], CHARACTERS.images[at])
+    assert test.groups[7] == CHARACTERS.groups[at]
+
+
+def test_the_settings_are_the_papers():
+    one, many = presets.PRESETS["omniglot-5w1s"], presets.PRESETS["omniglot-20w5s"]
+    assert (one.inner_steps, one.inner_lr, one.meta_batch_size) == (1, 0.4, 32)
+    assert (many.inner_steps, many.inner_lr, many.meta_batch_size) == (5, 0.1, 16)
+    assert one.meta_steps == many.meta_steps == 60_000
+    assert sum(p.numel() for p in one.model().parameters()) == 112_261
+    no_conv = presets.PRESETS["omniglot-5w1s-no-conv"].model()
+    assert sorted(m.out_features for m in no_conv.modules() if hasattr(m, "out_features")) == [
+        5,
+        64,
+        64,
+        128,
+        256,
+    ]
+
+
+def test_the_same_seed_gives_the_same_score_and_another_one_within_the_interval():
+    """The recorded score is of 10 000 tasks; these are of 1000."""
+    once, again, other = (invoke("evaluate", "sinusoid-k5", "--seed", s).output for s in (2, 2, 77))
+    assert once == again != other
+    recorded = load_record("sinusoid-k5").scores["5-shot"][1]
+    found = [float(w) for w in other.split("1 steps ")[1].split(",")[0].split(" ± ")]
+    assert abs(found[0] - recorded.mean) < 1.5 * math.hypot(found[1], recorded.interval)
+
+
+@pytest.mark.parametrize("command", ["show", "evaluate"])
+def test_a_record_that_is_not_there_is_named_with_those_that_are(command):
+    result = invoke(command, "sinusoid-k7")
+    assert result.exit_code == 1
+    assert "no record 'sinusoid-k7'; there are: glyphs-5w1s" in result.output
+
+
+def test_a_folder_without_records_is_named(tmp_path):
+    result = invoke("show", "sinusoid-k5", "--folder", tmp_path / "nowhere")
+    assert result.exit_code == 1 and "nowhere" in result.output
+
+
+def test_classes_of_a_task_are_all_of_one_alphabet():
+    images = torch.arange(60, dtype=torch.uint8)[:, None, None, None, None]
+    images = images.expand(60, 4, 1, 28, 28).contiguous()
+    groups = ("small",) * 4 + ("middle",) * 16 + ("large",) * 40
+    sample = WithinGroups(
+        ImageClasses(images, tuple(map(str, range(60))), groups), n_way=5, k_shot=1, k_query=2
+    )
+    tasks = sample(200, torch.Generator().manual_seed(0))
+    classes = (255 * tasks.x_support[:, :, 0, 0, 0]).round().int()
+    drawn = [{groups[c] for c in row} for row in classes.tolist()]
+    assert all(len(found) == 1 for found in drawn) and {"small"} not in drawn
+    assert 70 < sum(found == {"middle"} for found in drawn) < 130  # each group as likely
+    assert tasks.x_query.shape == (200, 10, 1, 28, 28)
+    assert all(len(set(row)) == 5 for row in classes.tolist())
+
+
+def test_an_alphabet_that_is_too_small_for_the_ways_is_named():
+    classes = ImageClasses(torch.zeros(6, 2, 1, 28, 28), ("?",) * 6, ("A",) * 2 + ("B",) * 4)
+    with pytest.raises(ValueError, match="n_way = 5, but the largest group, B, has 4"):
+        WithinGroups(classes, n_way=5, k_shot=1, k_query=1)
+
+
+def test_real_omniglot_has_alphabets_enough_for_tasks_within_one(real, tmp_path, monkeypatch):
+    monkeypatch.setenv("MAML_TUTORIAL_DATA", str(real))
+    monkeypatch.setenv("MAML_TUTORIAL_CACHE", str(tmp_path))
+    within = list(presets.PRESETS["omniglot-5w1s"].tests())[-1].sampler
+    assert len(within.samplers) > 30
