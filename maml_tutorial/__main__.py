@@ -16,7 +16,7 @@ from maml_tutorial.evaluation import Score, evaluate
 from maml_tutorial.models import Params, init_params, make_loss, make_predict
 from maml_tutorial.presets import PRESETS, Preset, Test
 from maml_tutorial.records import RECORDS, Record, describe_device, load_record, save_record
-from maml_tutorial.training import Stopped, TrainingState, meta_train
+from maml_tutorial.training import StoppedError, TrainingState, meta_train
 from maml_tutorial.weights import load_weights, save_weights
 
 MOST_STEPS = (10, 5, 1, 0)
@@ -209,7 +209,7 @@ def train(
                 checkpoint_every=checkpoint_every,
                 stop=stop,
             )
-    except Stopped as stopped:
+    except StoppedError as stopped:
         keep(stopped.state)
         click.echo(f"{stopped}; go on with: {command} --output {output} --resume")
         raise SystemExit(130) from stopped

@@ -51,7 +51,7 @@ class TrainingState(NamedTuple):
     since_log: list[float]
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """A training was asked to stop; `.state` is where it stands."""
 
     def __init__(self, state: TrainingState) -> None:
@@ -125,14 +125,14 @@ def meta_train(
             `generator` are taken from it.
         checkpoint: called with the state every `checkpoint_every` steps.
         checkpoint_every: see there.
-        stop: asked after every step; once it says yes, the training ends with `Stopped`.
+        stop: asked after every step; once it says yes, the training ends with `StoppedError`.
 
     Returns:
         A `Training` with the parameters and the history.
 
     Raises:
         ValueError: if a count is too small, or `resume` is past `meta_steps`.
-        Stopped: if `stop()` said so; it holds the state to resume from.
+        StoppedError: if `stop()` said so; it holds the state to resume from.
         DivergenceError: at the first loss that is not finite; it holds the last good parameters.
 
     Example:
@@ -204,7 +204,7 @@ def meta_train(
             if checkpoint and step % checkpoint_every == 0:
                 checkpoint(state())
             if stop():
-                raise Stopped(state())
+                raise StoppedError(state())
     return Training(params, history)
 
 

@@ -17,7 +17,7 @@ from maml_tutorial.checkpoints import load_checkpoint, save_checkpoint
 from maml_tutorial.models import MLP, init_params, make_loss
 from maml_tutorial.records import load_record
 from maml_tutorial.tasks import SinusoidTasks
-from maml_tutorial.training import Stopped, TrainingState, meta_train
+from maml_tutorial.training import StoppedError, TrainingState, meta_train
 from maml_tutorial.weights import load_weights
 
 MODEL = MLP((8,))
@@ -54,7 +54,7 @@ def test_a_resumed_training_ends_in_the_same_parameters_and_history(tmp_path, st
     whole = train()
     path = tmp_path / "run.checkpoint"
     steps = iter(range(1, 31))
-    with pytest.raises(Stopped, match=f"stopped after step {step}") as stopped:
+    with pytest.raises(StoppedError, match=f"stopped after step {step}") as stopped:
         train(stop=lambda: next(steps) == step)
     save_checkpoint(stopped.value.state, path, config=CONFIG, seconds=2.5)
     state, seconds = load_checkpoint(path, config=CONFIG)
