@@ -104,7 +104,10 @@ def evaluate_run(record: str, folder: Path | None, n_tasks: int, seed: int) -> N
     name = found.name.removesuffix("-first-order")
     known = {field.name for field in fields(PRESETS[name])}
     run = replace(PRESETS[name], **{k: v for k, v in found.config.items() if k in known})
-    params = load_weights(found.name, folder or RECORDS)
+    try:
+        params = load_weights(found.name, folder or RECORDS)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
     torch.set_num_threads(min(run.threads, torch.get_num_threads()))
     _judge(run, params, seed, n_tasks)
 
@@ -179,6 +182,10 @@ def train(
         except (OSError, ValueError) as error:
             raise click.ClickException(str(error)) from error
         click.echo(f"going on after step {state.step}")
+    elif path.exists():
+        raise click.ClickException(
+            f"{path} is of a run that was cut off: --resume goes on with it, or take it away"
+        )
     began = time.perf_counter() - before
 
     def keep(state: TrainingState) -> None:
@@ -223,7 +230,7 @@ def train(
         config=asdict(run),
         seeds=seeds,
         steps_done=run.meta_steps,
-        steps_planned=preset.meta_steps,
+        steps_planned=PRESETS[name].meta_steps,
         scores=_judge(run, training.params, seeds["test"]),
         history=training.history,
         seconds=round(seconds, 1),

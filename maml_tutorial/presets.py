@@ -33,18 +33,24 @@ class Test:
     batch_norm: BatchNorm = "transductive"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Settings that mean, and by default are, the same in every run."""
+
+    inner_steps: int = 1
+    meta_lr: float = 1e-3
+    first_order: bool = False
+    chunk: int | None = None
+
+
 @dataclass(frozen=True)
-class Sinusoid:
+class Sinusoid(Run):
     """A sine-wave run; the defaults are the paper's (section 5.1) and its code's."""
 
     k_shot: int
-    inner_steps: int = 1
     inner_lr: float = 0.01
-    meta_lr: float = 1e-3
     meta_batch_size: int = 25
     meta_steps: int = 70_000
-    first_order: bool = False
-    chunk: int | None = None
 
     n_test_tasks = 10_000
     test_steps = range(11)
@@ -67,20 +73,16 @@ class Sinusoid:
 
 
 @dataclass(frozen=True)
-class Glyphs:
+class Glyphs(Run):
     """A run on printed letters: trained on some scripts, tested on others and on Omniglot."""
 
     n_way: int
     k_shot: int
     k_query: int = 5
     hidden: int = 32
-    inner_steps: int = 1
     inner_lr: float = 0.4
-    meta_lr: float = 1e-3
     meta_batch_size: int = 16
     meta_steps: int = 3000
-    first_order: bool = False
-    chunk: int | None = None
 
     n_test_tasks = 1000
     test_steps = (0, 1, 2, 3, 5, 10)
@@ -115,7 +117,7 @@ class Glyphs:
 
 
 @dataclass(frozen=True)
-class Omniglot:
+class Omniglot(Run):
     """A run on handwriting; the defaults are the paper's for 5-way tasks (appendix A.1).
 
     All characters are shuffled, whatever their alphabet, and 1200 of them trained on, with their
@@ -126,13 +128,9 @@ class Omniglot:
     n_way: int
     k_shot: int
     conv: bool = True
-    inner_steps: int = 1
     inner_lr: float = 0.4
-    meta_lr: float = 1e-3
     meta_batch_size: int = 32
     meta_steps: int = 60_000
-    first_order: bool = False
-    chunk: int | None = None
 
     n_test_tasks = 1000
     test_steps = (0, 1, 3, 5)

@@ -179,6 +179,14 @@ def test_the_command_says_in_a_line_why_it_cannot_resume(tmp_path):
     assert result.exit_code == 1 and "no whole checkpoint" in result.output
 
 
+def test_a_run_that_was_cut_off_is_not_overwritten_by_a_new_one(tmp_path):
+    kept = tmp_path / "sinusoid-k5.checkpoint"
+    kept.write_bytes(b"hours of work")
+    result = invoke(tmp_path, "--meta-steps", "5", "--checkpoint-every", "2")
+    assert result.exit_code == 1 and "--resume goes on with it" in result.output
+    assert kept.read_bytes() == b"hours of work"
+
+
 def test_the_command_says_that_a_checkpoint_could_not_be_written(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")

@@ -64,6 +64,23 @@ def test_a_changed_setting_is_used_and_stands_in_the_record(tmp_path, monkeypatc
     assert "--set k_shot=3 --set first_order=True --set chunk=2" in record.command
 
 
+def test_a_run_made_short_by_a_setting_is_unfinished_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    invoke("train", "sinusoid-k5", "--set", "meta_steps=3", "--output", tmp_path)
+    record = load_record("sinusoid-k5", tmp_path)
+    assert (record.steps_done, record.steps_planned) == (3, 70_000)
+
+
+def test_weights_that_are_not_there_are_named_with_the_command_that_makes_them(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    invoke("train", "sinusoid-k5", "--meta-steps", 3, "--output", tmp_path)
+    (tmp_path / "sinusoid-k5.safetensors").unlink()
+    result = invoke("evaluate", "sinusoid-k5", "--folder", tmp_path)
+    assert result.exit_code == 1 and "make them again: python -m maml_tutorial" in result.output
+
+
 def test_without_data_the_three_ways_out_are_named(monkeypatch):
     def out_of_reach():
         raise FileNotFoundError("no copy of Omniglot. There are three ways out: …")

@@ -315,22 +315,20 @@ def test_a_script_that_fails_leaves_the_still_and_says_why(browser):
 
 
 @pytest.fixture(scope="module")
-def module(browser) -> Iterator:
-    """Load one of the package's scripts, and call what it exports."""
+def evaluate(browser) -> Iterator:
+    """Evaluate an expression where all of a figure's functions are in reach."""
     page = browser.new_page()
 
-    def load(name: str) -> None:
-        parts = []
+    def run(name: str, expression: str, argument: object) -> object:
+        code = ""
         for needed in modules_of(name):
             source = (FOLDER / f"{needed}.js").read_text("utf-8")
-            source = re.sub(r"^import .*\n", "", source, flags=re.M)
-            parts.append(re.sub(r"^export (?:const|let) (\w+)", r"window.\1", source, flags=re.M))
-        text = "\n".join(parts).replace("window.", "var ")
-        text = re.sub(r"^export (?=function|class)", "", text, flags=re.M)
-        page.add_script_tag(content=text)
+            code += re.sub(r"^import .*\n|^export ", "", source, flags=re.MULTILINE)
+        return page.evaluate(
+            f"argument => {{ {code}\nreturn ({expression})(argument); }}", argument
+        )
 
-    load("mlp")
-    yield lambda expression, argument: page.evaluate(expression, argument)
+    yield run
     page.close()
 
 
@@ -340,7 +338,7 @@ def in_order(params):
 
 
 @pytest.mark.parametrize("start", ["MAML", "random start", "pre-trained"])
-def test_gradient_descent_in_the_page_is_that_of_adapt(module, start):
+def test_gradient_descent_in_the_page_is_that_of_adapt(evaluate, start):
     """100 random tasks, ten steps: parameters and predictions agree to 1e-4."""
     weights = {
         "MAML": lambda: load_weights("sinusoid-k5"),
@@ -364,7 +362,7 @@ def test_gradient_descent_in_the_page_is_that_of_adapt(module, start):
         for i in range(100)
     ]
     worst = 0.0
-    for i, (found, predicted) in enumerate(module(script, [flat, given, 10])):
+    for i, (found, predicted) in enumerate(evaluate("mlp", script, [flat, given, 10])):
         support = tasks.x_support[i], tasks.y_support[i]
         phi = adapt(loss_fn, params, *support, inner_lr=0.01, inner_steps=10, first_order=True)
         wanted = torch.cat([torch.cat(in_order(phi)), predict(phi, tasks.x_query[i]).flatten()])
@@ -373,32 +371,14 @@ def test_gradient_descent_in_the_page_is_that_of_adapt(module, start):
     assert worst < 1e-4
 
 
-def test_another_step_size_would_be_seen(module):
+def test_another_step_size_would_be_seen(evaluate):
     script = """flat => {
       const start = unpack(Float32Array.from(flat), [1, 40, 40, 1]);
       const [a, b] = [0.01, 0.0101].map(lr => adapt(start, [1, 2], [1, -1], lr, 10)[10]);
       return Math.max(...a[1].w.map((v, i) => Math.abs(v - b[1].w[i])));
     }"""
     flat = torch.cat(in_order(load_weights("sinusoid-k5"))).tolist()
-    assert module(script, flat) > 1e-4
-
-
-@pytest.fixture(scope="module")
-def evaluate(browser) -> Iterator:
-    """Evaluate an expression where all of a figure's functions are in reach."""
-    page = browser.new_page()
-
-    def run(name: str, expression: str, argument: object) -> object:
-        code = ""
-        for needed in modules_of(name):
-            source = (FOLDER / f"{needed}.js").read_text("utf-8")
-            code += re.sub(r"^import .*\n|^export ", "", source, flags=re.MULTILINE)
-        return page.evaluate(
-            f"argument => {{ {code}\nreturn ({expression})(argument); }}", argument
-        )
-
-    yield run
-    page.close()
+    assert evaluate("mlp", script, flat) > 1e-4
 
 
 def test_the_step_on_two_waves_is_that_of_autograd(evaluate):
@@ -448,17 +428,15 @@ def test_the_interval_of_a_score_is_wilsons(evaluate, right, rounds):
 
 
 def test_rounds_are_dealt_as_the_sampler_deals_them(evaluate):
-    """Cards of five different letters, and another drawing of the right one is asked for."""
-    script = """classes => {
-      const data = { classes };
-      const rounds = [];
-      for (let i = 0; i < 300; i++) {
-        const chosen = shuffled(range(data.classes.length)).slice(0, 5);
-        rounds.push(chosen);
-      }
-      return rounds;
-    }"""
-    rounds = evaluate("one_shot_game", script, [[3 * c + d for d in range(3)] for c in range(40)])
-    assert all(len(set(chosen)) == 5 for chosen in rounds)
-    counts = torch.bincount(torch.tensor(rounds).flatten(), minlength=40)
-    assert counts.min() > 10 and counts.max() < 75  # 37.5 on average
+    """Cards of five different letters; another drawing of the right one is asked for."""
+    classes = [[3 * c + d for d in range(3)] for c in range(40)]
+    script = "classes => range(600).map(() => dealt(classes, 5))"
+    rounds = evaluate("one_shot_game", script, classes)
+    letters = [[card // 3 for card in played["cards"]] for played in rounds]
+    assert all(len(set(chosen)) == 5 for chosen in letters)
+    for played, chosen in zip(rounds, letters, strict=True):
+        assert played["query"] // 3 == chosen[played["answer"]]
+        assert played["query"] != played["cards"][played["answer"]]
+    dealt = torch.bincount(torch.tensor(letters).flatten(), minlength=40)  # 75 on average
+    answers = torch.bincount(torch.tensor([p["answer"] for p in rounds]), minlength=5)  # 120
+    assert 35 < dealt.min() and dealt.max() < 115 and 70 < answers.min() and answers.max() < 170

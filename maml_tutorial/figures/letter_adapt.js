@@ -71,7 +71,7 @@ export function build(stage, data) {
     deal();
   };
   stage.prepend(
-    el("p", { class: "mf-how" }, `The five cards in the middle carry the numbers of this task. Below, beside each query letter, stands the network’s answer: a probability in % for each number; the bar of the right one is ${data.rightColour}.`),
+    el("p", { class: "mf-how" }, "The five cards in the middle carry the numbers of this task. Below, beside each query letter, stands the network’s answer: a probability in % for each number; the bar of the right one is orange."),
     el("div", { class: "mf-row" }, button("‹", () => go(-1), { "aria-label": "task before" }), which, button("›", () => go(1), { "aria-label": "next task" }),
       choice({ label: "start", options: data.learners.map(({ name }) => [name, name]), value: state.learner, change: (v) => ((state.learner = v), draw()) })),
     el("div", { class: "mf-controls" }, steps.node),

@@ -77,7 +77,6 @@ def letter_adapt(
             {"name": k, "answers": pack(torch.stack(v)), "cards": cards_right[k].int().tolist()}
             for k, v in learners.items()
         ],
-        "rightColour": "orange",
     }
     label = "Interactive: a network adapts to a task of letters"
     return page("letter_adapt", data, label=label, still=still)

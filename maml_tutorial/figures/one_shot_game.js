@@ -21,7 +21,7 @@ export function build(stage, data) {
     answered = false;
     next.disabled = true;
     // The first rounds are the same for everyone; who has played them meets others.
-    round = (ways === 5 && data.opening[kept[5]?.rounds ?? 0]) || random();
+    round = (ways === 5 && data.opening[kept[5]?.rounds ?? 0]) || dealt(data.classes, ways);
     asked.replaceChildren(el("span", {}, "Which card is this letter?"), card(round.query, `the letter asked for: ${data.traits[round.query]}`));
     table.className = `mf-table-of-cards mf-of-${ways}`;
     table.replaceChildren(...round.cards.map((image, i) => {
@@ -32,13 +32,6 @@ export function build(stage, data) {
     verdict.textContent = "\u00a0";
     if (focus) table.firstElementChild.focus();
     say("A new round. The letter asked for: " + data.traits[round.query]);
-  }
-  // As `EpisodeSampler` does: classes at random, then one drawing for the card and another to ask.
-  function random() {
-    const classes = shuffled(range(data.classes.length)).slice(0, ways);
-    const drawings = classes.map((c) => shuffled([...data.classes[c]]));
-    const answer = Math.floor(Math.random() * ways);
-    return { cards: drawings.map((d) => d[0]), query: drawings[answer][1], answer };
   }
   function choose(i) {
     if (answered) return;
@@ -108,6 +101,13 @@ function interval(mine, chance) {
     svg("text", { x: `${at(chance)}%`, y: 10, "text-anchor": chance < 0.1 ? "start" : "middle" }, `a guesser: ${Math.round(100 * chance)} %`),
     ...(mine ? [line(low, high, 22, "mf-line mf-blue mf-thick"), svg("circle", { cx: `${at(mine.right / mine.rounds)}%`, cy: 22, r: 5, class: "mf-dot mf-blue mf-white" })] : []),
     percent(0, "0 %"), percent(0.5, "50 %"), percent(1, "100 %"));
+}
+
+/** A round as `EpisodeSampler` deals it: classes, one drawing of each, another of one to ask for. */
+export function dealt(classes, ways) {
+  const drawings = shuffled(range(classes.length)).slice(0, ways).map((c) => shuffled([...classes[c]]));
+  const answer = Math.floor(Math.random() * ways);
+  return { cards: drawings.map((d) => d[0]), query: drawings[answer][1], answer };
 }
 
 function shuffled(list) {
