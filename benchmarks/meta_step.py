@@ -1,96 +1,279 @@
-"""Time one meta-step on sine waves: all tasks at once against one task after the other.
+"""Time one meta-step: this package's against a loop over the tasks, and against `higher`.
 
-Both compute the same exact meta-gradient, which is checked first. The two take turns, so that what
-else the machine does meets both alike; the median leaves out its hiccups.
+All ways compute the same exact meta-gradient, which is checked first. They take turns, so that
+what else the machine does meets all alike; the median leaves out its hiccups.
 """
 
 import json
 import os
 import platform
+import resource
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
+import higher
 import torch
-from torch import Tensor
-from torch.nn.functional import mse_loss
+from torch import Tensor, multiprocessing
+from torch.utils.flop_counter import FlopCounterMode
 
-from maml_tutorial import MLP, SinusoidTasks, Task, adapt, init_params, make_loss, maml_loss
+from maml_tutorial import EpisodeSampler, Task, adapt, init_params, load_glyphs, make_loss
+from maml_tutorial.gradients import meta_gradient
+from maml_tutorial.parallel import joined
+from maml_tutorial.presets import PRESETS, Omniglot, Preset
+from maml_tutorial.records import write_whole
+from maml_tutorial.tasks import TaskSampler
 
-INNER_LR, META_BATCH_SIZE = 0.01, 25
-Loss = Callable[[], Tensor]
+Gradients = list[Tensor]
+Step = Callable[[], Gradients]
 
 
-def losses(inner_steps: int) -> tuple[dict[str, Tensor], dict[str, Loss]]:
-    """Return parameters, and the MAML loss computed in both ways, ready to be called."""
-    model = MLP()
-    params, loss_fn = init_params(model, seed=0), make_loss(model, mse_loss)
-    tasks = SinusoidTasks()(META_BATCH_SIZE, torch.Generator().manual_seed(0))
-    settings = {"inner_lr": INNER_LR, "inner_steps": inner_steps}
+@dataclass(frozen=True)
+class Case:
+    """One kind of work to be timed.
 
-    def loop() -> Tensor:
+    Attributes:
+        run: the settings; Omniglot's tasks are dealt from printed letters, which cost the same.
+        rounds: how often each way is timed.
+        compiled: whether a compiled step is timed too; it takes minutes on convolutions.
+    """
+
+    run: Preset
+    rounds: int
+    compiled: bool = False
+
+
+CASES = {
+    "sine waves, 1 step": Case(PRESETS["sinusoid-k10"], 100, compiled=True),
+    "sine waves, 5 steps": Case(replace(PRESETS["sinusoid-k10"], inner_steps=5), 40, compiled=True),
+    "fully connected, 5-way 1-shot": Case(PRESETS["omniglot-5w1s-no-conv"], 30, compiled=True),
+    "strided conv, 5-way 1-shot": Case(PRESETS["omniglot-5w1s"], 15),
+    "strided conv, 20-way 1-shot, 5 steps": Case(PRESETS["omniglot-20w1s"], 5),
+}
+GROWTH = {
+    "inner_steps": (1, 2, 3, 5, 8),
+    "meta_batch_size": (1, 2, 4, 8, 16, 32, 64),
+}
+GROWTH_CASES = ("sine waves, 1 step", "strided conv, 5-way 1-shot")
+GROWTH_ROUNDS, GROWTH_TASKS = 5, 8
+
+
+def tasks_of(run: Preset) -> Task:
+    """Return a meta-batch such as the run trains on."""
+    if isinstance(run, Omniglot):
+        shape = {"n_way": run.n_way, "k_shot": run.k_shot, "k_query": run.k_shot}
+        sampler: TaskSampler = EpisodeSampler(load_glyphs("train").images, **shape)
+    else:
+        sampler = run.sampler()
+    return sampler(run.meta_batch_size, torch.Generator().manual_seed(0))
+
+
+def steps_of(run: Preset, *, compiled: bool = False) -> dict[str, Step]:
+    """Return the ways to compute the meta-gradient, ready to be called, in one process."""
+    model, tasks = run.model(), tasks_of(run)
+    params, loss_fn = init_params(model, seed=0), make_loss(model, run.loss)
+    settings = {"inner_lr": run.inner_lr, "inner_steps": run.inner_steps}
+
+    def loop() -> Gradients:
         total = torch.zeros(())
         for task in map(Task._make, zip(*tasks, strict=True)):
             adapted = adapt(loss_fn, params, task.x_support, task.y_support, **settings)
             total = total + loss_fn(adapted, task.x_query, task.y_query)
-        return total / META_BATCH_SIZE
+        return list(torch.autograd.grad(total / run.meta_batch_size, list(params.values())))
 
-    return params, {
-        "vectorised": lambda: maml_loss(loss_fn, params, tasks, **settings),
-        "loop": loop,
+    copy = run.model()
+    copy.load_state_dict(params)
+    sgd = torch.optim.SGD(copy.parameters(), lr=run.inner_lr)
+
+    def with_higher() -> Gradients:
+        copy.zero_grad()
+        for task in map(Task._make, zip(*tasks, strict=True)):
+            with higher.innerloop_ctx(copy, sgd, copy_initial_weights=False) as (fast, diffopt):
+                for _ in range(run.inner_steps):
+                    diffopt.step(run.loss(fast(task.x_support), task.y_support))
+                loss = run.loss(fast(task.x_query), task.y_query)
+                (loss / run.meta_batch_size).backward()
+        return [p.grad for p in copy.parameters()]
+
+    ours = meta_gradient(loss_fn, **settings, chunk=run.chunk)
+    steps = {"ours": lambda: ours(params, tasks)[1], "loop": loop, "higher": with_higher}
+    if compiled:
+        program = meta_gradient(loss_fn, **settings, chunk=run.chunk, compiled=True)
+        steps["ours, compiled"] = lambda: program(params, tasks)[1]
+    return steps
+
+
+def check(steps: dict[str, Step]) -> None:
+    """See to it that all ways give the same gradient.
+
+    Raises:
+        RuntimeError: Two ways differ; they are named.
+    """
+    found = {name: torch.cat([g.flatten() for g in step()]) for name, step in steps.items()}
+    for name, gradient in found.items():
+        error = ((gradient - found["loop"]).norm() / found["loop"].norm()).item()
+        if not error < 0.02:  # ReLU's kinks and batch norm's division magnify the last digits
+            raise RuntimeError(f"the gradients of loop and {name} differ by {error:.1e}")
+
+
+def median_ms(steps: dict[str, Step], rounds: int) -> dict[str, float]:
+    """Return each way's median milliseconds; the ways take turns."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            times[name].append(1000 * (time.perf_counter() - start))
+    return {name: round(statistics.median(values), 3) for name, values in times.items()}
+
+
+def flops_of(step: Step) -> int:
+    """Return the floating-point operations of matrix products and convolutions in a step."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops()
+
+
+def peak_flops() -> float:
+    """Return the operations a second of a large matrix product: the most that can be hoped for."""
+    a = torch.rand(2048, 2048)
+    ms = median_ms({"product": lambda: [a @ a]}, rounds=10)["product"]
+    return 2 * 2048**3 / (ms / 1000)
+
+
+def _memory(run: Preset, way: str, threads: int, answer: Any) -> None:
+    torch.set_num_threads(threads)
+    step = steps_of(run)[way]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    step()
+    step()
+    answer.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+
+def peak_mb(run: Preset, way: str) -> float:
+    """Return by how many MB two steps raise the peak memory of a fresh process."""
+    context = multiprocessing.get_context("spawn")
+    answer = context.SimpleQueue()
+    process = context.Process(target=_memory, args=(run, way, torch.get_num_threads(), answer))
+    process.start()
+    process.join()
+    kilobytes = answer.get()
+    return round(kilobytes / (1 if platform.system() != "Darwin" else 1024) / 1024, 1)
+
+
+def _worker(run: Preset, rank: int, port: int, pipe: Any) -> None:
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    with joined():
+        step = steps_of(run)["ours"]
+        while pipe.recv():
+            step()
+            pipe.send(True)
+
+
+class TwoProcesses:
+    """Two processes of one thread each that share a meta-batch's tasks; used as a way."""
+
+    def __init__(self, run: Preset) -> None:
+        context = multiprocessing.get_context("spawn")
+        store = torch.distributed.TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
+        port, self.pipes, self.processes = store.port, [], []
+        del store
+        for rank in (0, 1):
+            ours, theirs = context.Pipe()
+            self.pipes.append(ours)
+            process = context.Process(target=_worker, args=(run, rank, port, theirs), daemon=True)
+            process.start()
+            self.processes.append(process)
+        self()  # until both have started
+
+    def __call__(self) -> Gradients:
+        """Take a step."""
+        for pipe in self.pipes:
+            pipe.send(True)
+        for pipe in self.pipes:
+            pipe.recv()
+        return []
+
+    def close(self) -> None:
+        """End both."""
+        for pipe in self.pipes:
+            pipe.send(False)
+        for process in self.processes:
+            process.join()
+
+
+def measure(case: Case, rounds: int, peak: float) -> dict[str, Any]:
+    """Return what is found about a case: milliseconds, ratios, memory, share of the peak."""
+    steps = steps_of(case.run, compiled=case.compiled)
+    check(steps)
+    ways, pair = dict(steps), None
+    if torch.get_num_threads() > 1:
+        ways["ours, 2 processes"] = pair = TwoProcesses(case.run)
+    ms = median_ms(ways, rounds)
+    if pair:
+        pair.close()
+    flops = flops_of(steps["loop"])
+    return {
+        "run": asdict(case.run),
+        "threads": torch.get_num_threads(),
+        "rounds": rounds,
+        "ms": ms,
+        "times faster than higher": {n: round(ms["higher"] / v, 2) for n, v in ms.items()},
+        "times faster than loop": {n: round(ms["loop"] / v, 2) for n, v in ms.items()},
+        "share of peak": {n: round(flops / (v / 1000) / peak, 3) for n, v in ms.items()},
+        "peak MB": {n: peak_mb(case.run, n) for n in ("ours", "loop", "higher")},
     }
 
 
-def compare(inner_steps: int, rounds: int) -> dict[str, float]:
-    """Return the median milliseconds of both ways, and how many times faster one is.
-
-    Raises:
-        RuntimeError: The two ways do not give the same gradient.
-    """
-    params, ways = losses(inner_steps)
-    leaves = list(params.values())
-    gradients = [torch.autograd.grad(loss(), leaves) for loss in ways.values()]
-    for one, other in zip(*gradients, strict=True):
-        if not torch.allclose(one, other, rtol=1e-3, atol=1e-5):
-            raise RuntimeError(f"gradients differ by {(one - other).abs().max().item():.1e}")
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, loss in ways.items():
-            start = time.perf_counter()
-            torch.autograd.grad(loss(), leaves)
-            times[name].append(1000 * (time.perf_counter() - start))
-    medians = {name: round(statistics.median(values), 3) for name, values in times.items()}
-    return medians | {"ratio": round(medians["loop"] / medians["vectorised"], 1)}
+def growth(case: Case, setting: str, values: tuple[int, ...]) -> dict[str, list[float]]:
+    """Return milliseconds of ours and of the loop as a setting grows."""
+    found: dict[str, list[float]] = {setting: list(values), "ours": [], "loop": []}
+    for value in values:
+        run = replace(case.run, **{"meta_batch_size": GROWTH_TASKS, setting: value})
+        steps = steps_of(run)
+        ms = median_ms({name: steps[name] for name in ("ours", "loop")}, GROWTH_ROUNDS)
+        for name in ("ours", "loop"):
+            found[name].append(ms[name])
+    return found
 
 
 @click.command()
 @click.argument("output", type=click.Path(path_type=Path))
-@click.option("--rounds", default=50, show_default=True, type=click.IntRange(min=1))
-def main(output: Path, rounds: int) -> None:
-    """Time meta-steps of 1 and 5 inner steps and write OUTPUT (JSON, milliseconds)."""
-    torch.set_num_threads(1)  # nets this small gain nothing from a second thread
-    results = {}
-    for inner_steps in (1, 5):
-        results[f"{inner_steps} inner steps"] = found = compare(inner_steps, rounds)
-        click.echo(
-            f"{inner_steps} inner steps, {META_BATCH_SIZE} tasks: vectorised "
-            f"{found['vectorised']} ms, loop {found['loop']} ms, ratio {found['ratio']}"
-        )
+@click.option(
+    "--rounds", type=click.IntRange(min=1), help="The same for all; by default each has its own."
+)
+@click.option(
+    "--only", multiple=True, type=click.Choice([*CASES]), help="Only this; may be repeated."
+)
+def main(output: Path, rounds: int | None, only: tuple[str, ...]) -> None:
+    """Time meta-steps and write OUTPUT (JSON)."""
+    chosen = {name: case for name, case in CASES.items() if not only or name in only}
+    most = torch.get_num_threads()
+    cases, grown = {}, {}
+    for name, case in chosen.items():
+        torch.set_num_threads(min(case.run.threads, most))
+        found = cases[name] = measure(case, rounds or case.rounds, peak_flops())
+        click.echo(f"{name}: " + ", ".join(f"{way} {ms} ms" for way, ms in found["ms"].items()))
+        if name in GROWTH_CASES:
+            grown[name] = {key: growth(case, key, values) for key, values in GROWTH.items()}
+    torch.set_num_threads(most)
     record = {
-        "what": "median ms of an exact meta-gradient, sine waves, 10 support and 10 query points",
-        "meta_batch_size": META_BATCH_SIZE,
-        "rounds": rounds,
-        "results_ms": results,
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "machine": {
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-        },
+        "what": "median ms of an exact meta-gradient; the ways take turns",
+        "cases": cases,
+        "growth": grown,
+        "peak GFLOP/s": round(peak_flops() / 1e9),
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("torch", "higher")},
+        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "threads": most},
     }
-    output.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_whole(output, (json.dumps(record, indent=1) + "\n").encode())
     click.echo(f"bench: {output}")
 
 

@@ -12,14 +12,14 @@ import click
 import torch
 
 from maml_tutorial.checkpoints import load_checkpoint, save_checkpoint
-from maml_tutorial.evaluation import Score, evaluate
-from maml_tutorial.models import Params, init_params, make_loss, make_predict
-from maml_tutorial.presets import PRESETS, Preset, Test
+from maml_tutorial.models import init_params, make_loss
+from maml_tutorial.parallel import is_first, joined, n_processes
+from maml_tutorial.presets import PRESETS, Preset
 from maml_tutorial.records import RECORDS, Record, describe_device, load_record, save_record
-from maml_tutorial.training import StoppedError, TrainingState, meta_train
+from maml_tutorial.runs import judge, logged, watch_unseen
+from maml_tutorial.training import DivergenceError, StoppedError, TrainingState, meta_train
 from maml_tutorial.weights import load_weights, save_weights
 
-MOST_STEPS = (10, 5, 1, 0)
 KINDS = {int: "a whole number", float: "a number", bool: "True or False"}
 
 
@@ -98,7 +98,8 @@ def show(record: str, folder: Path | None) -> None:
 )
 @click.option("--n-tasks", type=click.IntRange(min=2), default=1000, show_default=True)
 @click.option("--seed", type=int, default=2, show_default=True)
-def evaluate_run(record: str, folder: Path | None, n_tasks: int, seed: int) -> None:
+@click.option("--save", is_flag=True, help="Write the scores into the record.")
+def evaluate_run(record: str, folder: Path | None, n_tasks: int, seed: int, save: bool) -> None:
     """Score the weights of RECORD again, on other unseen tasks if the seed is another."""
     found = _record(record, folder)
     name = found.name.removesuffix("-first-order")
@@ -109,7 +110,10 @@ def evaluate_run(record: str, folder: Path | None, n_tasks: int, seed: int) -> N
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     torch.set_num_threads(min(run.threads, torch.get_num_threads()))
-    _judge(run, params, seed, n_tasks)
+    scores = judge(run, params, seed, n_tasks)
+    if save:
+        changed = replace(found, scores=scores, seeds=found.seeds | {"test": seed})
+        click.echo(f"wrote {save_record(changed, folder or RECORDS)}")
 
 
 def _record(name: str, folder: Path | None) -> Record:
@@ -141,6 +145,14 @@ def _record(name: str, folder: Path | None) -> Record:
     show_default=True,
     metavar="STEPS",
 )
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile the meta-gradient first: minutes once, then faster steps.",
+)
+@click.option("--logs", is_flag=True, help="Write logs for TensorBoard beside the record.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 def train(
     name: str,
@@ -150,57 +162,68 @@ def train(
     seed: int,
     resume: bool,
     checkpoint_every: int,
+    device: str,
+    compiled: bool,
+    logs: bool,
     output: Path,
 ) -> None:
     """Meta-train PRESET, score it on unseen tasks, write record and weights into --output.
 
     Ctrl-C ends it after the step at hand and keeps a checkpoint; --resume goes on from there, and
-    gives the same numbers as a run that was never stopped (same machine, same number of threads).
+    gives the same numbers as a run that was never stopped (same machine, same number of processes
+    and threads).
+
+    torchrun --nproc-per-node 2 -m maml_tutorial train PRESET shares the tasks of each meta-batch
+    between two processes; --output must be a folder that both can see.
     """
     preset = _changed(PRESETS[name], settings)
     steps = meta_steps or preset.meta_steps
-    command = f"python -m maml_tutorial train {name}"
-    command += "".join(f" --set {setting}" for setting in settings)
-    command += " --first-order" if first_order else ""
-    command += f" --meta-steps {steps}" if steps != preset.meta_steps else ""
-    command += f" --seed {seed}"
+    options = "".join(f" --set {setting}" for setting in settings)
+    options += " --first-order" if first_order else ""
+    options += f" --meta-steps {steps}" if steps != preset.meta_steps else ""
+    options += f" --device {device}" if device != "cpu" else ""
+    options += " --compile" if compiled else ""
     run = replace(preset, first_order=first_order or preset.first_order, meta_steps=steps)
-    torch.set_num_threads(min(run.threads, torch.get_num_threads()))
-    model = run.model()
-    seeds = {"init": seed, "train": seed + 1, "test": seed + 2}
+    seeds = {"init": seed, "train": seed + 1, "test": seed + 2, "curve": seed + 3}
     record_name = name + ("-first-order" if run.first_order else "")
-    try:
-        sampler = run.sampler()
-    except (OSError, ValueError) as error:  # no data; or settings that do not fit them
-        raise click.ClickException(str(error)) from error
     path = output / f"{record_name}.checkpoint"
     config = asdict(run) | {"name": name, "seed": seed}
-    state, before = None, 0.0
-    if resume:
-        try:
+    threads = torch.get_num_threads()
+    with _a_line_for_an_error(), joined(device) as place, _asked_to_stop() as stop:
+        torch.set_num_threads(min(run.threads, threads))
+        processes = n_processes()
+        launcher = f"torchrun --nproc-per-node {processes}" if processes > 1 else "python"
+        command = f"{launcher} -m maml_tutorial train {name}{options} --seed {seed}"
+        model, sampler = run.model(), run.sampler()
+        start = {k: p.detach().to(place) for k, p in init_params(model, seed=seed).items()}
+        watch = watch_unseen(run, seeds["curve"])
+        state, before, done = None, 0.0, 0
+        if resume:
             state, before = load_checkpoint(path, config=config)
-        except (OSError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
-        click.echo(f"going on after step {state.step}")
-    elif path.exists():
-        raise click.ClickException(
-            f"{path} is of a run that was cut off: --resume goes on with it, or take it away"
-        )
-    began = time.perf_counter() - before
+            done = state.step
+            _say(f"going on after step {done}")
+        elif path.exists():
+            raise FileExistsError(
+                f"{path} is of a run that was cut off: --resume goes on with it, or take it away"
+            )
+        if logs and is_first():
+            watch = logged(watch, output / f"{record_name}.logs", done)
+        began = time.perf_counter() - before
 
-    def keep(state: TrainingState) -> None:
+        def keep(state: TrainingState) -> None:
+            if not is_first():
+                return
+            try:
+                save_checkpoint(state, path, config=config, seconds=time.perf_counter() - began)
+            except OSError as error:
+                raise OSError(
+                    f"{path} cannot be written ({error}); an earlier checkpoint, if any, is whole"
+                ) from error
+
         try:
-            save_checkpoint(state, path, config=config, seconds=time.perf_counter() - began)
-        except OSError as error:
-            raise click.ClickException(
-                f"{path} cannot be written ({error}); an earlier checkpoint, if any, is whole"
-            ) from error
-
-    try:
-        with _asked_to_stop() as stop:
             training = meta_train(
                 make_loss(model, run.loss),
-                init_params(model, seed=seeds["init"]),
+                start,
                 sampler,
                 inner_lr=run.inner_lr,
                 inner_steps=run.inner_steps,
@@ -208,22 +231,28 @@ def train(
                 meta_batch_size=run.meta_batch_size,
                 meta_steps=run.meta_steps,
                 meta_lr=run.meta_lr,
+                decay=run.decay,
                 generator=torch.Generator().manual_seed(seeds["train"]),
                 log_every=max(1, run.meta_steps // 100),
                 chunk=run.chunk,
+                compiled=compiled,
                 resume=state,
                 checkpoint=keep,
                 checkpoint_every=checkpoint_every,
                 stop=stop,
+                watch=watch,
             )
-    except StoppedError as stopped:
-        keep(stopped.state)
-        click.echo(f"{stopped}; go on with: {command} --output {output} --resume")
-        raise SystemExit(130) from stopped
-    seconds = time.perf_counter() - began
-    device = describe_device()
+        except StoppedError as stopped:
+            keep(stopped.state)
+            _say(f"{stopped}; go on with: {command} --output {output} --resume")
+            raise SystemExit(130) from stopped
+        seconds = time.perf_counter() - began
+        machine = describe_device(str(place))
+        if not is_first():
+            return
     # The weights first: a test that fails must not cost an hour of training.
     weights = save_weights(training.params, output / f"{record_name}.safetensors")
+    torch.set_num_threads(min(run.threads, processes * threads))  # the others have parted
     record = Record(
         name=record_name,
         command=command,
@@ -231,14 +260,30 @@ def train(
         seeds=seeds,
         steps_done=run.meta_steps,
         steps_planned=PRESETS[name].meta_steps,
-        scores=_judge(run, training.params, seeds["test"]),
+        scores=judge(run, training.params, seeds["test"]),
         history=training.history,
+        curve=training.curve,
         seconds=round(seconds, 1),
-        device=device,
+        device=machine if processes == 1 else f"{processes} processes, each on {machine}",
         weights=weights,
     )
     click.echo(f"wrote {save_record(record, output)}")
     path.unlink(missing_ok=True)
+
+
+def _say(words: str) -> None:
+    """Print, once: not every process."""
+    if is_first():
+        click.echo(words)
+
+
+@contextmanager
+def _a_line_for_an_error() -> Iterator[None]:
+    """End with what went wrong in a line: no data, bad settings, no GPU, a full disk."""
+    try:
+        yield
+    except (DivergenceError, OSError, ValueError, ModuleNotFoundError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @contextmanager
@@ -256,46 +301,6 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _judge(
-    run: Preset, params: Params, seed: int, n_tasks: int | None = None
-) -> dict[str, dict[int, Score]]:
-    """Take every test of the run that can be had here, and say which cannot."""
-    scores = {}
-    try:
-        for test in run.tests():
-            scores[test.label] = _scores(run, test, params, seed, n_tasks or run.n_test_tasks)
-    except OSError as error:
-        click.echo(f"not tested on it: {error}")
-    return scores
-
-
-def _scores(run: Preset, test: Test, params: Params, seed: int, n_tasks: int) -> dict[int, Score]:
-    """Score after 0 … 10 steps, or fewer where a test task diverges: the run is recorded anyway."""
-    model = run.model()
-    for most in MOST_STEPS:
-        try:
-            scores = evaluate(
-                make_loss(model, run.loss),
-                make_predict(model),
-                run.metric,
-                params,
-                test.sampler,
-                inner_lr=run.inner_lr,
-                inner_steps=[s for s in run.test_steps if s <= most],
-                n_tasks=n_tasks,
-                generator=torch.Generator().manual_seed(seed),
-                batch_norm=test.batch_norm,
-                batch_size=run.test_batch_size,
-            ).query
-        except ValueError as error:
-            click.echo(f"up to {most} steps: {error}")
-            continue
-        table = ", ".join(f"{s} steps {scores[s]}" for s in (0, 1, 3, 5, 10) if s in scores)
-        click.echo(f"{test.label}, {n_tasks} unseen tasks: {table}")
-        return scores
-    return {}
 
 
 if __name__ == "__main__":

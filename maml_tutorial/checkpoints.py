@@ -26,7 +26,7 @@ def save_checkpoint(
 
     Example:
         >>> import tempfile
-        >>> state = TrainingState(3, {"w": torch.ones(2)}, {}, torch.get_rng_state(), [], [0.5])
+        >>> state = TrainingState(3, {"w": torch.ones(2)}, {}, torch.get_rng_state(), [], [0.5], [])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder) / "run.checkpoint"
         ...     save_checkpoint(state, path, config={"inner_lr": 0.1})

@@ -169,10 +169,11 @@ def evaluate(
     if batch_norm not in ("transductive", "inductive"):
         raise ValueError(f"batch_norm must be 'transductive' or 'inductive', got {batch_norm!r}")
     predict_query = _alone(predict) if batch_norm == "inductive" else _together(predict)
+    device = next(iter(params.values())).device
     support: dict[int, list[Tensor]] = {s: [] for s in steps}
     query: dict[int, list[Tensor]] = {s: [] for s in steps}
     for first in range(0, n_tasks, batch_size):
-        tasks = sampler(min(batch_size, n_tasks - first), generator)
+        tasks = sampler(min(batch_size, n_tasks - first), generator).to(device)
         n = tasks.x_support.shape[0]
         phi = {k: p.detach().expand(n, *p.shape).requires_grad_() for k, p in params.items()}
         done = 0

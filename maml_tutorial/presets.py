@@ -41,6 +41,7 @@ class Run:
     meta_lr: float = 1e-3
     first_order: bool = False
     chunk: int | None = None
+    decay: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,11 @@ class Sinusoid(Run):
 
     n_test_tasks = 10_000
     test_steps = range(11)
+    watched_steps = 1
     test_batch_size = 100
     threads = 1  # a net of 1761 parameters is too small to share between threads: one is faster
     loss = staticmethod(mse_loss)
-    metric = staticmethod(squared_error)
+    metric, metric_name = staticmethod(squared_error), "squared error"
 
     def model(self) -> nn.Module:
         """Return the network."""
@@ -86,10 +88,11 @@ class Glyphs(Run):
 
     n_test_tasks = 1000
     test_steps = (0, 1, 2, 3, 5, 10)
+    watched_steps = 1
     test_batch_size = 20
     threads = 2
     loss = staticmethod(cross_entropy)
-    metric = staticmethod(correct)
+    metric, metric_name = staticmethod(correct), "accuracy"
 
     def model(self) -> nn.Module:
         """Return the network."""
@@ -123,28 +126,35 @@ class Omniglot(Run):
     All characters are shuffled, whatever their alphabet, and 1200 of them trained on, with their
     rotations. (The paper says no more; this shuffle is our own.) The query set has as many
     images a class as the support set, as in the paper's code.
+
+    With `by_alphabet=True` whole alphabets are held back instead: 964 characters of 30 alphabets
+    are trained on, and 659 of the 20 others are for testing, as Lake et al. divide them.
     """
 
     n_way: int
     k_shot: int
     conv: bool = True
+    by_alphabet: bool = False
     inner_lr: float = 0.4
     meta_batch_size: int = 32
     meta_steps: int = 60_000
 
     n_test_tasks = 1000
     test_steps = (0, 1, 3, 5)
+    watched_steps = 3  # as many as the paper takes at evaluation
     test_batch_size = 20
     threads = 2
     n_train, shuffle_seed = 1200, 1
     loss = staticmethod(cross_entropy)
-    metric = staticmethod(correct)
+    metric, metric_name = staticmethod(correct), "accuracy"
 
     def model(self) -> nn.Module:
         """Return the network: four blocks of 64 filters, or the fully connected one."""
         return ConvNet(self.n_way) if self.conv else FullyConnectedNet(self.n_way)
 
     def _characters(self, train: bool) -> ImageClasses:
+        if self.by_alphabet:
+            return load_omniglot("background" if train else "evaluation")
         every = load_omniglot()
         generator = torch.Generator().manual_seed(self.shuffle_seed)
         order = torch.randperm(len(every.names), generator=generator)
@@ -170,13 +180,16 @@ class Omniglot(Run):
             OSError: where there is neither a copy of Omniglot nor a network.
         """
         unseen = self._characters(train=False)
-        mixed = EpisodeSampler(unseen.images, **self._shape(), rotations=True)
+        turned = EpisodeSampler(unseen.images, **self._shape(), rotations=True)
+        upright = EpisodeSampler(unseen.images, **self._shape())
         shape = f"Omniglot {self.n_way}-way {self.k_shot}-shot"
-        for batch_norm in ("transductive", "inductive"):
-            yield Test(f"{shape}, {batch_norm}", mixed, batch_norm)
-        if self.n_way <= 5:  # few alphabets have twenty unseen characters
+        yield Test(f"{shape}, transductive", turned)
+        yield Test(f"{shape}, inductive", turned, "inductive")
+        yield Test(f"{shape}, upright, transductive", upright)
+        if self.n_way <= 5 or self.by_alphabet:  # few alphabets have twenty unseen characters
             within = WithinGroups(unseen, **self._shape())
             yield Test(f"{shape}, within one alphabet, transductive", within)
+            yield Test(f"{shape}, within one alphabet, inductive", within, "inductive")
 
 
 Preset = Sinusoid | Glyphs | Omniglot

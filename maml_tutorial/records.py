@@ -25,7 +25,7 @@ class Record:
         name: what it is called, also the file's name.
         command: the command that makes it again.
         config: every setting of the run.
-        seeds: `{"init": …, "train": …, "test": …}`.
+        seeds: `{"init": …, "train": …, "test": …, "curve": …}`.
         steps_done: outer-loop steps that were run.
         steps_planned: outer-loop steps of the preset; fewer done means an unfinished run.
         scores: `{label: {inner steps: Score}}` on query sets of unseen tasks.
@@ -33,6 +33,7 @@ class Record:
         seconds: wall time of the training.
         device: what it ran on.
         versions: of Python and the packages that matter.
+        curve: `(step, {name: value})` pairs: the learning curve on unseen tasks.
         weights: the SHA-256 of the weights that were kept beside the record; "" if none were.
     """
 
@@ -48,10 +49,11 @@ class Record:
     device: str = field(default_factory=lambda: describe_device())
     versions: dict[str, str] = field(default_factory=lambda: describe_versions())
     weights: str = ""
+    curve: list[tuple[int, dict[str, float]]] = field(default_factory=list)
 
 
 def describe_device(device: str = "cpu") -> str:
-    """Name the processor in words, with the number of threads.
+    """Name the processor in words, with the number of threads, or the GPU.
 
     Example:
         >>> "thread" in describe_device()
@@ -148,5 +150,6 @@ def load_record(name: str, folder: Any = RECORDS) -> Record:
         label: {int(steps): Score(*value) for steps, value in by_steps.items()}
         for label, by_steps in fields["scores"].items()
     }
-    fields["history"] = [tuple(pair) for pair in fields["history"]]
+    for pairs in ("history", "curve"):
+        fields[pairs] = [tuple(pair) for pair in fields.get(pairs, [])]
     return Record(**fields)

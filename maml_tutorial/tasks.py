@@ -22,6 +22,15 @@ class Task(NamedTuple):
     x_query: Tensor
     y_query: Tensor
 
+    def to(self, device: torch.device) -> "Task":
+        """Return the same on another device.
+
+        Example:
+            >>> Task(*(torch.zeros(3),) * 4).to(torch.device("cpu")).x_query
+            tensor([0., 0., 0.])
+        """
+        return Task(*(part.to(device) for part in self))
+
 
 class TaskSampler(Protocol):
     """Anything that draws a meta-batch of `n_tasks` tasks, driven by `generator` alone."""

@@ -2,21 +2,25 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
-from maml_tutorial.maml import maml_loss
+from maml_tutorial.gradients import meta_gradient
 from maml_tutorial.models import LossFn, Params
-from maml_tutorial.tasks import Task, TaskSampler, require_at_least
+from maml_tutorial.parallel import is_first, own_share, total
+from maml_tutorial.tasks import TaskSampler, require_at_least
 
 OptimizerFactory = Callable[[list[Tensor]], Optimizer]
 History = list[tuple[int, float]]
+Curve = list[tuple[int, dict[str, float]]]
+Watch = Callable[[int, float, Params], dict[str, float]]
 
 
 class Training(NamedTuple):
@@ -25,10 +29,12 @@ class Training(NamedTuple):
     Attributes:
         params: θ after the last step, leaves that require a gradient.
         history: `(step, loss)` pairs; each loss is the mean over the steps since the pair before.
+        curve: `(step, {name: value})` pairs: what `watch` saw.
     """
 
     params: Params
     history: History
+    curve: Curve
 
 
 class TrainingState(NamedTuple):
@@ -41,6 +47,7 @@ class TrainingState(NamedTuple):
         generator: state of the sampler's random numbers.
         history: as in `Training`.
         since_log: losses since the last entry of the history.
+        curve: as in `Training`.
     """
 
     step: int
@@ -49,6 +56,7 @@ class TrainingState(NamedTuple):
     generator: Tensor
     history: History
     since_log: list[float]
+    curve: Curve
 
 
 class StoppedError(Exception):
@@ -96,12 +104,18 @@ def meta_train(
     checkpoint: Callable[[TrainingState], None] | None = None,
     checkpoint_every: int = 1000,
     stop: Callable[[], bool] = lambda: False,
+    decay: bool = False,
+    compiled: bool = False,
+    watch: Watch = lambda step, loss, params: {},
 ) -> Training:
     r"""Minimise the MAML objective with an optimiser, on fresh tasks at every step.
 
     $$\theta \leftarrow \theta - \beta\, \nabla_\theta\, \mathrm{maml\_loss}(\theta)$$
 
     With `inner_steps=0` nothing adapts, and this is joint training: one network for all tasks.
+
+    Tasks are moved to where `params` are. Under `torchrun` (`maml_tutorial.parallel`) every process
+    draws the same meta-batch and differentiates its own share of the tasks; all take the same step.
 
     Args:
         loss_fn: `(params, x, y)` → scalar, for one task.
@@ -118,14 +132,17 @@ def meta_train(
             `functools.partial(torch.optim.SGD, lr=0.01)`; the default is Adam with `meta_lr`.
         log_every: steps between two entries of the history.
         progress: show a progress bar.
-        chunk: tasks that are differentiated together; the gradient of a meta-batch is the sum over
-            its chunks. By default all at once; fewer take less memory, and on large
-            convolutions less time.
+        chunk: tasks that are differentiated together, see `maml_tutorial.gradients.meta_gradient`.
         resume: where an earlier training with the same settings stood; `params` and the state of
             `generator` are taken from it.
         checkpoint: called with the state every `checkpoint_every` steps.
         checkpoint_every: see there.
-        stop: asked after every step; once it says yes, the training ends with `StoppedError`.
+        stop: asked at every step; once it says yes, the training ends after this step with
+            `StoppedError`.
+        decay: let the learning rate fall to zero along half a cosine, over `meta_steps`.
+        compiled: see `maml_tutorial.gradients.meta_gradient`.
+        watch: called with `(step, loss, params)` at every entry of the history, in the first
+            process; what it returns is shown in the progress bar and kept in the curve.
 
     Returns:
         A `Training` with the parameters and the history.
@@ -150,12 +167,14 @@ def meta_train(
         Finn, Abbeel & Levine 2017, algorithm 1; Adam as in appendix A.
     """
     require_at_least(1, meta_batch_size=meta_batch_size, meta_steps=meta_steps, log_every=log_every)
-    require_at_least(1, chunk=chunk or meta_batch_size, checkpoint_every=checkpoint_every)
+    require_at_least(1, checkpoint_every=checkpoint_every)
     params = _copy(resume.params if resume else params)
+    device = next(iter(params.values())).device
     make_optimizer = optimizer or partial(torch.optim.Adam, lr=meta_lr)
     meta_optimizer = make_optimizer(list(params.values()))
     history: History = []
     since_log: list[float] = []
+    curve: Curve = []
     done = 0
     if resume:
         if resume.step > meta_steps:
@@ -163,54 +182,70 @@ def meta_train(
         meta_optimizer.load_state_dict(resume.optimizer)
         generator.set_state(resume.generator)
         done, history, since_log = resume.step, list(resume.history), list(resume.since_log)
+        curve = list(resume.curve)
+    rate = LambdaLR(
+        meta_optimizer,
+        lambda step: (1 + math.cos(math.pi * step / meta_steps)) / 2 if decay else 1.0,
+        last_epoch=done - 1,
+    )
+    gradient = meta_gradient(
+        loss_fn,
+        inner_lr=inner_lr,
+        inner_steps=inner_steps,
+        first_order=first_order,
+        chunk=chunk,
+        compiled=compiled,
+    )
 
     def state() -> TrainingState:
         # Copies: what is handed out must not change with the next step.
-        kept = copy.deepcopy(meta_optimizer.state_dict())
-        random = generator.get_state()
-        return TrainingState(step, _copy(params), kept, random, list(history), list(since_log))
+        return TrainingState(
+            step,
+            _copy(params),
+            copy.deepcopy(meta_optimizer.state_dict()),
+            generator.get_state(),
+            list(history),
+            list(since_log),
+            list(curve),
+        )
 
     good = _copy(params)
     with tqdm(
-        total=meta_steps, initial=done, disable=not progress, unit="step", mininterval=0.5
+        total=meta_steps,
+        initial=done,
+        disable=not (progress and is_first()),
+        unit="step",
+        mininterval=0.5,
     ) as bar:
         for step in range(done + 1, meta_steps + 1):
-            tasks = sampler(meta_batch_size, generator)
-            meta_optimizer.zero_grad()
-            value = 0.0
-            for part in _chunks(tasks, chunk or meta_batch_size):
-                loss = maml_loss(
-                    loss_fn,
-                    params,
-                    part,
-                    inner_lr=inner_lr,
-                    inner_steps=inner_steps,
-                    first_order=first_order,
-                )
-                share = len(part.x_support) / meta_batch_size
-                value += share * loss.item()
-                if math.isfinite(value):
-                    (share * loss).backward()
+            tasks = own_share(sampler(meta_batch_size, generator))
+            share = len(tasks.x_support) / meta_batch_size
+            asked = torch.tensor(float(stop()), device=device)
+            loss, gradients = gradient(params, tasks.to(device))
+            *gradients, loss, asked = total([*(share * t for t in (*gradients, loss)), asked])
+            value = loss.item()
             if not math.isfinite(value):
                 raise DivergenceError(step, value, good, history)
             good = _copy(params)
+            for p, g in zip(params.values(), gradients, strict=True):
+                p.grad = g
             meta_optimizer.step()
+            rate.step()
             since_log.append(value)
             if step % log_every == 0 or step == meta_steps:
                 history.append((step, sum(since_log) / len(since_log)))
                 since_log.clear()
-                bar.set_postfix(loss=f"{history[-1][1]:.3g}", refresh=False)
+                seen = watch(*history[-1], _copy(params)) if is_first() else {}
+                if seen:
+                    curve.append((step, seen))
+                shown = {"loss": history[-1][1], **(curve[-1][1] if curve else {})}
+                bar.set_postfix({k: f"{v:.3g}" for k, v in shown.items()}, refresh=False)
             bar.update()
             if checkpoint and step % checkpoint_every == 0:
                 checkpoint(state())
-            if stop():
+            if asked:
                 raise StoppedError(state())
-    return Training(params, history)
-
-
-def _chunks(tasks: Task, size: int) -> Iterator[Task]:
-    """The tasks of a meta-batch, at most `size` at a time."""
-    yield from map(Task._make, zip(*(part.split(size) for part in tasks), strict=True))
+    return Training(params, history, curve)
 
 
 def _copy(params: Params) -> Params:

@@ -1,6 +1,7 @@
 """The benchmark compares like with like."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,24 +10,59 @@ import torch
 import benchmarks.letters_search as letters_search
 import benchmarks.meta_step as meta_step
 import benchmarks.pretraining as pretraining
+from benchmarks.draw import draw
+from maml_tutorial.presets import PRESETS
 from tools.notebooks import read
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize("inner_steps", [1, 5])
-def test_both_ways_are_timed_on_the_same_gradient(inner_steps: int):
-    found = meta_step.compare(inner_steps, rounds=2)
-    assert found["ratio"] == pytest.approx(found["loop"] / found["vectorised"], abs=0.1)
+TINY = meta_step.Case(replace(PRESETS["sinusoid-k10"], meta_batch_size=3), rounds=2)
 
 
-def test_two_ways_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch):
-    exact = meta_step.maml_loss
-    monkeypatch.setattr(
-        meta_step, "maml_loss", lambda *args, **settings: exact(*args, **settings, first_order=True)
-    )
-    with pytest.raises(RuntimeError, match="gradients differ by"):
-        meta_step.compare(5, rounds=1)
+@pytest.mark.slow
+def test_every_way_is_timed_on_the_same_gradient(monkeypatch: pytest.MonkeyPatch):
+    found = meta_step.measure(TINY, 2, peak=1e11)
+    assert set(found["ms"]) >= {"ours", "loop", "higher"}
+    ms, ratio = found["ms"], found["times faster than higher"]
+    assert ratio["ours"] == pytest.approx(ms["higher"] / ms["ours"], abs=0.01)
+    # 3 tasks, 10 + 10 points, about 3400 products a point: forward and backward, twice over.
+    assert 1e6 < found["share of peak"]["loop"] * 1e11 * ms["loop"] / 1e3 < 1e7
+    assert found["peak MB"]["loop"] >= 0
+
+
+@pytest.mark.parametrize("name", meta_step.CASES)
+def test_all_ways_give_the_same_gradient_in_every_case(name: str):
+    run = replace(meta_step.CASES[name].run, meta_batch_size=2)
+    if "20-way" in name:
+        run = replace(run, n_way=3, inner_steps=2)
+    meta_step.check(meta_step.steps_of(run))
+
+
+def test_two_ways_that_differ_are_refused():
+    steps = meta_step.steps_of(TINY.run)
+    exact = steps["ours"]
+    steps["ours"] = lambda: [1.1 * g for g in exact()]
+    with pytest.raises(RuntimeError, match="gradients of loop and ours differ by 1.0e-01"):
+        meta_step.check(steps)
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_work():
+    pair = meta_step.TwoProcesses(replace(TINY.run, meta_batch_size=4))
+    assert pair() == []
+    pair.close()
+    assert not any(process.is_alive() for process in pair.processes)
+
+
+def test_what_grows_is_timed_for_each_size():
+    found = meta_step.growth(TINY, "inner_steps", (1, 2))
+    assert found["inner_steps"] == [1, 2] and len(found["ours"]) == len(found["loop"]) == 2
+
+
+def test_the_figure_on_the_page_is_drawn_from_the_measurement():
+    record = json.loads((ROOT / "benchmarks" / "meta_step.json").read_text("utf-8"))
+    assert draw(record) == (ROOT / "benchmarks" / "meta_step.svg").read_text("utf-8")
 
 
 @pytest.mark.parametrize("net", ["mean", "flat"])

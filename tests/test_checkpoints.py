@@ -49,17 +49,20 @@ def same(one, other):
     return all(torch.equal(p, other[name]) for name, p in one.items())
 
 
+@pytest.mark.parametrize("decay", [False, True])
 @pytest.mark.parametrize("step", [1, 13, 29])
-def test_a_resumed_training_ends_in_the_same_parameters_and_history(tmp_path, step):
-    whole = train()
+def test_a_resumed_training_ends_in_the_same_parameters_and_history(tmp_path, step, decay):
+    options = {"decay": decay, "watch": lambda step, loss, params: {"half": loss / 2}}
+    whole = train(**options)
     path = tmp_path / "run.checkpoint"
     steps = iter(range(1, 31))
     with pytest.raises(StoppedError, match=f"stopped after step {step}") as stopped:
-        train(stop=lambda: next(steps) == step)
+        train(stop=lambda: next(steps) == step, **options)
     save_checkpoint(stopped.value.state, path, config=CONFIG, seconds=2.5)
     state, seconds = load_checkpoint(path, config=CONFIG)
-    resumed = train(resume=state)
+    resumed = train(resume=state, **options)
     assert same(whole.params, resumed.params) and whole.history == resumed.history
+    assert whole.curve == resumed.curve and len(whole.curve) == len(whole.history)
     assert seconds == 2.5
 
 
@@ -87,7 +90,7 @@ def test_a_meta_batch_in_chunks_takes_the_same_steps(chunk):
 
 
 def state(step=3):
-    return TrainingState(step, {"w": torch.ones(2)}, {}, torch.get_rng_state(), [(1, 0.5)], [])
+    return TrainingState(step, {"w": torch.ones(2)}, {}, torch.get_rng_state(), [(1, 0.5)], [], [])
 
 
 def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path):

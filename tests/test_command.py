@@ -1,6 +1,8 @@
 """The command's words: what it lists and shows, what it does with bad input."""
 
 import math
+import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -42,7 +44,7 @@ def test_another_word_is_answered_with_the_nearest_preset():
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("inner_l=3", "unknown setting 'inner_l': there are k_shot, inner_steps"),
+        ("inner_l=3", "unknown setting 'inner_l': there are inner_steps, meta_lr"),
         ("k_shot=few", "k_shot must be a whole number, got 'few'"),
         ("inner_lr=fast", "inner_lr must be a number, got 'fast'"),
         ("first_order=1", "first_order must be True or False, got '1'"),
@@ -96,13 +98,15 @@ def test_more_ways_than_there_are_characters_are_refused(tiny):
     assert "n_way = 5000, but there are only 4800 classes" in result.output
 
 
-def test_a_run_on_omniglot_is_judged_by_three_protocols(tiny, tmp_path):
+def test_a_run_on_omniglot_is_judged_by_five_protocols(tiny, tmp_path):
     result = invoke("train", "omniglot-5w1s", "--meta-steps", 2, "--output", tmp_path)
     assert result.exit_code == 0, result.output
     record = load_record("omniglot-5w1s", tmp_path)
     assert sorted(record.scores) == [
         "Omniglot 5-way 1-shot, inductive",
         "Omniglot 5-way 1-shot, transductive",
+        "Omniglot 5-way 1-shot, upright, transductive",
+        "Omniglot 5-way 1-shot, within one alphabet, inductive",
         "Omniglot 5-way 1-shot, within one alphabet, transductive",
     ]
     assert all(by[1].n_predictions == 4 * 5 for by in record.scores.values())
@@ -119,6 +123,31 @@ def test_no_character_is_trained_on_and_tested_on(tiny, name):
     at = int(test.names[7])
     assert torch.equal(test.images[7], CHARACTERS.images[at])
     assert test.groups[7] == CHARACTERS.groups[at]
+
+
+def test_whole_alphabets_are_held_back_if_asked(real, tmp_path, monkeypatch):
+    monkeypatch.setenv("MAML_TUTORIAL_DATA", str(real))
+    monkeypatch.setenv("MAML_TUTORIAL_CACHE", str(tmp_path))
+    run = replace(presets.PRESETS["omniglot-20w1s"], by_alphabet=True)
+    train, test = run._characters(train=True), run._characters(train=False)
+    assert (len(train.names), len(test.names)) == (964, 659)
+    assert not set(train.groups) & set(test.groups)
+    tests = {test.label: test for test in run.tests()}
+    within = tests["Omniglot 20-way 1-shot, within one alphabet, inductive"]
+    assert within.batch_norm == "inductive" and len(within.sampler.samplers) == 20
+
+
+def test_scores_taken_again_are_written_into_the_record_if_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    invoke("train", "sinusoid-k5", "--meta-steps", 3, "--output", tmp_path)
+    before = load_record("sinusoid-k5", tmp_path)
+    again = ("evaluate", "sinusoid-k5", "--folder", tmp_path, "--n-tasks", 50, "--seed", 7)
+    invoke(*again)
+    assert load_record("sinusoid-k5", tmp_path) == before
+    invoke(*again, "--save")
+    after = load_record("sinusoid-k5", tmp_path)
+    assert after.scores["5-shot"][1].n_tasks == 50 and after.seeds["test"] == 7
+    assert replace(after, scores=before.scores, seeds=before.seeds) == before
 
 
 def test_the_settings_are_the_papers():
@@ -144,6 +173,46 @@ def test_the_same_seed_gives_the_same_score_and_another_one_within_the_interval(
     recorded = load_record("sinusoid-k5").scores["5-shot"][1]
     found = [float(w) for w in other.split("1 steps ")[1].split(",")[0].split(" ± ")]
     assert abs(found[0] - recorded.mean) < 1.5 * math.hypot(found[1], recorded.interval)
+
+
+def test_a_device_that_is_not_there_is_said_in_a_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    result = invoke("train", "sinusoid-k5", "--device", "cuda", "--output", tmp_path)
+    assert (
+        result.exit_code == 1 and "Error: device is 'cuda', but PyTorch finds no" in result.output
+    )
+    assert invoke("train", "sinusoid-k5", "--device", "tpu").exit_code == 2
+
+
+def test_the_learning_curve_and_how_the_run_was_made_stand_in_the_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    options = ("--meta-steps", 50, "--set", "decay=True", "--output", tmp_path)
+    result = invoke("train", "sinusoid-k5", *options)
+    assert result.exit_code == 0, result.output
+    record = load_record("sinusoid-k5", tmp_path)
+    assert [step for step, _ in record.curve] == list(range(2, 51, 2))
+    assert set(record.curve[0][1]) == {"squared error", "interval"}
+    assert record.config["decay"] is True and "--set decay=True" in record.command
+
+
+def test_logs_hold_the_loss_and_the_curve(tmp_path, monkeypatch):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    options = ("--meta-steps", 50, "--logs", "--output", tmp_path)
+    result = invoke("train", "sinusoid-k5", *options)
+    assert result.exit_code == 0, result.output
+    logs = accumulator.EventAccumulator(str(tmp_path / "sinusoid-k5.logs")).Reload()
+    record = load_record("sinusoid-k5", tmp_path)
+    losses = [(e.step, e.value) for e in logs.Scalars("loss")]
+    assert [step for step, _ in losses] == [step for step, _ in record.history]
+    assert [v for _, v in losses] == pytest.approx([v for _, v in record.history])
+    assert len(logs.Scalars("squared_error")) == len(record.curve) == 25
+
+
+def test_logs_without_tensorboard_are_refused_with_the_way_out(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    result = invoke("train", "sinusoid-k5", "--logs", "--output", tmp_path)
+    assert result.exit_code == 1 and "pip install tensorboard" in result.output
 
 
 @pytest.mark.parametrize("command", ["show", "evaluate"])

@@ -9,8 +9,7 @@ import torch
 from click.testing import CliRunner
 
 import maml_tutorial
-from maml_tutorial import __main__ as command
-from maml_tutorial import presets
+from maml_tutorial import presets, runs
 from maml_tutorial.__main__ import main
 from maml_tutorial.glyphs import load_glyphs
 from maml_tutorial.records import load_record
@@ -23,12 +22,13 @@ ROWS = (
     {"models"},
     {"adapt"},
     {"maml"},
+    {"gradients", "parallel"},
     {"training"},
     {"evaluation"},
     {"baselines"},
     {"records"},
     {"weights", "presets", "checkpoints"},
-    {"plots", "figures", "exercises"},
+    {"plots", "figures", "exercises", "runs"},
     {"__main__", "__init__"},
 )
 PROTOCOLS = ("inductive", "transductive")
@@ -92,12 +92,12 @@ def test_the_command_writes_a_record_that_says_it_is_unfinished(tmp_path, monkey
     assert record.command.split()[3:5] == ["train", "sinusoid-k5"]
     assert ("--first-order" in record.command) is bool(options)
     assert record.config["first_order"] is bool(options)
-    assert record.seeds == {"init": 3, "train": 4, "test": 5}
+    assert record.seeds == {"init": 3, "train": 4, "test": 5, "curve": 6}
     assert str(record.scores["5-shot"][1]) in result.output
 
 
 def test_a_run_whose_test_diverges_is_recorded_with_the_steps_that_did_not(tmp_path, monkeypatch):
-    true_evaluate = command.evaluate
+    true_evaluate = runs.evaluate
 
     def diverging(*args, inner_steps, **options):
         if max(inner_steps) > 1:
@@ -105,7 +105,7 @@ def test_a_run_whose_test_diverges_is_recorded_with_the_steps_that_did_not(tmp_p
         return true_evaluate(*args, inner_steps=inner_steps, **options)
 
     monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 1000)
-    monkeypatch.setattr(command, "evaluate", diverging)
+    monkeypatch.setattr(runs, "evaluate", diverging)
     arguments = ["train", "sinusoid-k5", "--meta-steps", "5", "--output", str(tmp_path)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0 and "up to 5 steps: adaptation diverged" in result.output
@@ -120,7 +120,8 @@ def test_an_unknown_preset_is_named_with_those_there_are():
 
 def test_the_list_names_every_preset_with_its_settings():
     output = CliRunner().invoke(main, ["list"]).output
-    assert "sinusoid-k5: k_shot=5" in output and "inner_lr=0.01" in output
+    line = next(line for line in output.splitlines() if line.startswith("sinusoid-k5: "))
+    assert "k_shot=5" in line and "inner_lr=0.01" in line
 
 
 def test_a_run_on_letters_is_judged_on_both_sources_and_by_both_protocols(tmp_path, monkeypatch):

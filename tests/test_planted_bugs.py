@@ -86,8 +86,8 @@ BUGS = {
     ),
     "the sign of the outer step": (
         "training.py",
-        "(share * loss).backward()",
-        "(-share * loss).backward()",
+        "p.grad = g\n",
+        "p.grad = -g\n",
         "test_training.py::test_a_step_is_an_optimiser_step_along_the_meta_gradient",
     ),
     "gradients that pile up": (

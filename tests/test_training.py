@@ -1,5 +1,6 @@
 """Meta-training learns, reports, and stops honestly."""
 
+import math
 from functools import partial
 
 import pytest
@@ -102,3 +103,44 @@ def test_progress_shows_the_loss(capsys):
 def test_counts_below_one_are_named(name):
     with pytest.raises(ValueError, match=f"{name} .* got 0"):
         train(**{name: 0})
+
+
+def test_the_learning_rate_falls_along_half_a_cosine():
+    """With SGD and a constant gradient, a step is as long as the rate."""
+    steps, at = [], []
+
+    def loss_fn(params, x, y):
+        return params["w"].sum()
+
+    meta_train(
+        loss_fn,
+        {"w": torch.zeros(1)},
+        SinusoidTasks(5, 5),
+        inner_lr=0.1,
+        inner_steps=0,
+        meta_steps=8,
+        log_every=1,
+        decay=True,
+        optimizer=partial(torch.optim.SGD, lr=1.0),
+        generator=torch.Generator(),
+        progress=False,
+        watch=lambda step, loss, params: at.append(params["w"].item()) or {},
+    )
+    steps = [before - after for before, after in zip([0.0, *at], at, strict=False)]
+    expected = [(1 + math.cos(math.pi * k / 8)) / 2 for k in range(8)]
+    assert steps == pytest.approx(expected, abs=1e-6)
+
+
+def test_what_is_watched_is_kept_in_the_curve_and_shown(capsys):
+    seen = []
+
+    def watch(step, loss, params):
+        seen.append((step, loss))
+        assert params["0.weight"].requires_grad
+        return {"accuracy": step / 100} if step % 10 == 0 else {}
+
+    training = train(meta_steps=20, log_every=5, watch=watch, progress=True)
+    assert seen == training.history
+    assert training.curve == [(10, {"accuracy": 0.1}), (20, {"accuracy": 0.2})]
+    shown = capsys.readouterr().err
+    assert "accuracy=0.2" in shown and "loss=" in shown and "step/s" in shown

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from api_reference import setup_api
+from benchmark_table import BenchmarkTable
 from docutils import nodes
 from icons import slim_icons
 from mathml import setup_mathml
@@ -140,6 +141,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # Jupyter Book sets this value for an extension that the book does without.
     app.add_config_value("comments_config", {}, "html")
     app.add_directive("records", RecordsTable)
+    app.add_directive("benchmark", BenchmarkTable)
     setup_api(app)
     setup_mathml(app)
     app.add_post_transform(InlineFigures)

@@ -1,0 +1,63 @@
+"""The directive ``benchmark``: what `make bench` measured, as a table."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from records_table import listed, table
+from sphinx.util.docutils import SphinxDirective
+
+FILE = "benchmarks/meta_step.json"
+WAYS = ("ours", "ours, compiled", "ours, 2 processes", "loop", "higher")
+
+
+class BenchmarkTable(SphinxDirective):
+    """Show milliseconds, share of the machine's peak and memory for each kind of work."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table and a sentence about the machine."""
+        path = Path(self.env.srcdir, FILE)
+        self.env.note_dependency(str(path))
+        return benchmark_block(json.loads(path.read_text("utf-8")))
+
+
+def benchmark_block(record: dict[str, Any]) -> list[nodes.Node]:
+    """Return the block for a record of `benchmarks.meta_step`."""
+    heads = ("work", "way", "ms", "× higher", "× loop", "of peak", "memory")
+    rows = [row for name, case in record["cases"].items() for row in case_rows(name, case)]
+    machine = record["machine"]
+    words = (
+        f"{machine['cores']} cores ({machine['processor']}), a matrix product reaches "
+        f"{record['peak GFLOP/s']} GFLOP/s; {listed(record['versions'])}."
+    )
+    return [table(heads, rows, "record-scores"), nodes.paragraph("", words)]
+
+
+def case_rows(name: str, case: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Return a row for each way that was timed.
+
+    Example:
+        >>> case = {"ms": {"ours": 2.0, "higher": 6.0}, "share of peak": {"ours": 0.25, "higher": 0.1},
+        ...         "times faster than higher": {"ours": 3.0, "higher": 1.0},
+        ...         "times faster than loop": {"ours": 2.5, "higher": 0.8}, "peak MB": {"ours": 107.2}}
+        >>> case_rows("waves", case)[0]
+        ('waves', 'ours', '2.0', '3.0', '2.5', '25 %', '107 MB')
+        >>> case_rows("waves", case)[1][-1]
+        '–'
+    """
+    rows = []
+    for way in (way for way in WAYS if way in case["ms"]):
+        memory = case["peak MB"].get(way)
+        rows.append(
+            (
+                name if not rows else "",
+                way,
+                f"{case['ms'][way]:.1f}",
+                f"{case['times faster than higher'][way]:.1f}",
+                f"{case['times faster than loop'][way]:.1f}",
+                f"{100 * case['share of peak'][way]:.0f} %",
+                "–" if memory is None else f"{memory:.0f} MB",
+            )
+        )
+    return rows

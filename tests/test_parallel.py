@@ -1,0 +1,99 @@
+"""Two processes take the steps that one takes, and stop together."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from two_processes import train
+
+from maml_tutorial.parallel import joined
+from maml_tutorial.records import load_record
+from maml_tutorial.weights import load_weights
+
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+FEW = """
+import torch
+from maml_tutorial import presets
+from maml_tutorial.__main__ import main
+presets.Sinusoid.n_test_tasks = 100
+main(prog_name="python -m maml_tutorial")
+"""
+
+
+def torchrun(*arguments):
+    return subprocess.Popen(
+        [*TORCHRUN, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+# 7 tasks are 4 for one process and 3 for the other; chunks of 2 leave one of a single task.
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "n_tasks", "chunk"), [("sine", 7, 2), ("conv", 6, 0)])
+def test_two_processes_train_what_one_trains(tmp_path, name, n_tasks, chunk):
+    script = Path(__file__).parent / "two_processes.py"
+    process = torchrun(script, tmp_path / "two.pt", name, n_tasks, chunk)
+    assert process.wait(timeout=120) == 0, process.stdout.read()
+    two, one = torch.load(tmp_path / "two.pt"), train(name, n_tasks, None)
+    for key, p in one.params.items():
+        torch.testing.assert_close(two["params"][key], p.detach(), rtol=1e-10, atol=1e-12)
+    losses = ([loss for _, loss in of] for of in (two["history"], one.history))
+    assert next(losses) == pytest.approx(next(losses), rel=1e-12)
+
+
+def test_fewer_tasks_than_processes_are_refused(tmp_path):
+    script = Path(__file__).parent / "two_processes.py"
+    process = torchrun(script, tmp_path / "two.pt", "sine", 1, 0)
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode != 0 and "2 processes cannot share 1 tasks" in said
+
+
+def command(tmp_path, *options):
+    program = tmp_path / "few.py"
+    program.write_text(FEW)
+    steps = ("--meta-steps", 300, "--output", tmp_path / "runs")
+    return torchrun(program, "train", "sinusoid-k5", *steps, *options)
+
+
+@pytest.mark.slow
+def test_a_run_of_two_processes_is_cut_off_resumed_and_recorded(tmp_path):
+    process = command(tmp_path, "--checkpoint-every", 10)
+    checkpoint = tmp_path / "runs" / "sinusoid-k5.checkpoint"
+    for _ in range(600):
+        if checkpoint.exists():
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=120)[0]
+    assert checkpoint.exists(), said
+    process = command(tmp_path, "--resume")
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, said
+    assert said.count("going on after step") == said.count("wrote ") == 1  # one speaks
+    record = load_record("sinusoid-k5", tmp_path / "runs")
+    assert record.command.startswith("torchrun --nproc-per-node 2 -m maml_tutorial train")
+    assert record.device.startswith("2 processes, each on ")
+    assert record.steps_done == 300 and record.curve[-1][0] == 300
+    assert load_weights("sinusoid-k5", tmp_path / "runs") and not checkpoint.exists()
+
+
+def test_a_gpu_that_is_not_there_is_named_with_the_way_out(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="'cuda', but PyTorch finds no GPU here: take 'cpu'"):
+        joined("cuda").__enter__()
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(ValueError, match="process 2 of this machine has no GPU of its own"):
+        joined("cuda").__enter__()
