@@ -61,6 +61,7 @@ GROWTH = {
 }
 GROWTH_CASES = ("sine waves, 1 step", "strided conv, 5-way 1-shot")
 GROWTH_ROUNDS, GROWTH_TASKS = 5, 8
+CHUNKS = (1, 2, 4, 8, 16, 32)
 
 
 def tasks_of(run: Preset) -> Task:
@@ -121,9 +122,9 @@ def check(steps: dict[str, Step]) -> None:
             raise RuntimeError(f"the gradients of loop and {name} differ by {error:.1e}")
 
 
-def median_ms(steps: dict[str, Step], rounds: int) -> dict[str, float]:
+def median_ms(steps: dict[Any, Step], rounds: int) -> dict[Any, float]:
     """Return each way's median milliseconds; the ways take turns."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
+    times: dict[Any, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
             start = time.perf_counter()
@@ -244,6 +245,12 @@ def growth(case: Case, setting: str, values: tuple[int, ...]) -> dict[str, list[
     return found
 
 
+def by_chunk(case: Case, rounds: int) -> dict[int, float]:
+    """Return milliseconds of ours for each number of tasks that are differentiated together."""
+    sizes = [size for size in CHUNKS if size <= case.run.meta_batch_size]
+    return median_ms({n: steps_of(replace(case.run, chunk=n))["ours"] for n in sizes}, rounds)
+
+
 @click.command()
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option(
@@ -261,6 +268,8 @@ def main(output: Path, rounds: int | None, only: tuple[str, ...]) -> None:
         torch.set_num_threads(min(case.run.threads, most))
         found = cases[name] = measure(case, rounds or case.rounds, peak_flops())
         click.echo(f"{name}: " + ", ".join(f"{way} {ms} ms" for way, ms in found["ms"].items()))
+        if isinstance(case.run, Omniglot):
+            found["ms by chunk"] = by_chunk(case, rounds or case.rounds)
         if name in GROWTH_CASES:
             grown[name] = {key: growth(case, key, values) for key, values in GROWTH.items()}
     torch.set_num_threads(most)

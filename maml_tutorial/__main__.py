@@ -16,7 +16,7 @@ from maml_tutorial.models import init_params, make_loss
 from maml_tutorial.parallel import is_first, joined, n_processes
 from maml_tutorial.presets import PRESETS, Preset
 from maml_tutorial.records import RECORDS, Record, describe_device, load_record, save_record
-from maml_tutorial.runs import judge, logged, watch_unseen
+from maml_tutorial.runs import judge, logged, run_of, watch_unseen
 from maml_tutorial.training import DivergenceError, StoppedError, TrainingState, meta_train
 from maml_tutorial.weights import load_weights, save_weights
 
@@ -102,9 +102,7 @@ def show(record: str, folder: Path | None) -> None:
 def evaluate_run(record: str, folder: Path | None, n_tasks: int, seed: int, save: bool) -> None:
     """Score the weights of RECORD again, on other unseen tasks if the seed is another."""
     found = _record(record, folder)
-    name = found.name.removesuffix("-first-order")
-    known = {field.name for field in fields(PRESETS[name])}
-    run = replace(PRESETS[name], **{k: v for k, v in found.config.items() if k in known})
+    run = run_of(found)
     try:
         params = load_weights(found.name, folder or RECORDS)
     except (OSError, ValueError) as error:

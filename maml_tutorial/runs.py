@@ -1,5 +1,6 @@
 """What is done with a preset: its parameters are watched while they are trained, and judged."""
 
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,25 @@ import torch
 
 from maml_tutorial.evaluation import Score, evaluate
 from maml_tutorial.models import Params, make_loss, make_predict
-from maml_tutorial.presets import Preset, Test
+from maml_tutorial.presets import PRESETS, Preset, Test
+from maml_tutorial.records import Record
 from maml_tutorial.training import Watch
 
 MOST_STEPS = (10, 5, 1, 0)
 N_WATCHED_TASKS, N_WATCHES = 400, 25
+
+
+def run_of(record: Record) -> Preset:
+    """Return the settings with which a recorded run was made.
+
+    Example:
+        >>> from maml_tutorial.records import load_record
+        >>> run_of(load_record("glyphs-5w1s-first-order")).first_order
+        True
+    """
+    preset = PRESETS[record.name.removesuffix("-first-order")]
+    known = {field.name for field in fields(preset)}
+    return replace(preset, **{k: v for k, v in record.config.items() if k in known})
 
 
 def judge(

@@ -60,6 +60,10 @@ def test_what_grows_is_timed_for_each_size():
     assert found["inner_steps"] == [1, 2] and len(found["ours"]) == len(found["loop"]) == 2
 
 
+def test_chunks_up_to_the_meta_batch_are_timed():
+    assert list(meta_step.by_chunk(TINY, rounds=1)) == [1, 2]
+
+
 def test_the_figure_on_the_page_is_drawn_from_the_measurement():
     record = json.loads((ROOT / "benchmarks" / "meta_step.json").read_text("utf-8"))
     assert draw(record) == (ROOT / "benchmarks" / "meta_step.svg").read_text("utf-8")

@@ -206,7 +206,7 @@ def test_logs_hold_the_loss_and_the_curve(tmp_path, monkeypatch):
     losses = [(e.step, e.value) for e in logs.Scalars("loss")]
     assert [step for step, _ in losses] == [step for step, _ in record.history]
     assert [v for _, v in losses] == pytest.approx([v for _, v in record.history])
-    assert len(logs.Scalars("squared_error")) == len(record.curve) == 25
+    assert len(logs.Scalars("squared error")) == len(record.curve) == 25
 
 
 def test_logs_without_tensorboard_are_refused_with_the_way_out(tmp_path, monkeypatch):

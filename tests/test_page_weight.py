@@ -24,18 +24,25 @@ def browser(chromium: str) -> Iterator:
         yield started
 
 
-def weights(browser, url: str) -> dict[str, int]:
-    """Packed size of everything that a browser loads to show a page, by file name."""
+def weights(browser, url: str, known: dict[str, int]) -> dict[str, int]:
+    """Packed size of everything that a browser loads to show a page, by file name.
+
+    Args:
+        browser: a browser.
+        url: the page.
+        known: packed sizes by address, so that what pages share is packed once; added to.
+    """
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     answers = []
     page.on("response", lambda answer: answers.append(answer))
     page.goto(url, wait_until="load")
     page.evaluate("() => document.fonts.ready.then(() => true)")
-    sizes = {
-        answer.url.rpartition("/")[2].partition("?")[0]: len(gzip.compress(answer.body(), 6))
-        for answer in answers
-        if answer.ok
-    }
+    sizes = {}
+    for answer in answers:
+        if answer.ok:
+            if answer.url not in known:
+                known[answer.url] = len(gzip.compress(answer.body(), 6))
+            sizes[answer.url.rpartition("/")[2].partition("?")[0]] = known[answer.url]
     page.close()
     return sizes
 
@@ -44,11 +51,12 @@ def too_heavy(browser, site: Path, limit: int = LIMIT) -> list[str]:
     """Load each page of a site; print its weight and return those above the limit."""
     from page_checks import served
 
-    heavy = []
+    heavy: list[str] = []
+    known: dict[str, int] = {}
     with served(site) as address:
         for path in sorted(site.rglob("*.html")):
             name = path.relative_to(site).as_posix()
-            sizes = weights(browser, f"{address}/{name}")
+            sizes = weights(browser, f"{address}/{name}", known)
             largest = sorted(sizes, key=sizes.get)[: -5 - 1 : -1]
             parts = ", ".join(f"{file} {sizes[file] // 1000}" for file in largest)
             print(f"{sum(sizes.values()) // 1000:5} kB  {name}  ({parts})")

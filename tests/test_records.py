@@ -1,6 +1,7 @@
 """Records say all that is needed to repeat a run, and are written whole or not at all."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,9 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 def test_every_shipped_record_is_complete_and_its_command_names_it(name):
     shipped = load_record(name)
     assert shipped.name == name
-    assert shipped.command.startswith("python -m maml_tutorial train ")
+    assert re.match(
+        r"(python|torchrun --nproc-per-node \d) -m maml_tutorial train ", shipped.command
+    )
     assert 0 < shipped.steps_done <= shipped.steps_planned
     assert {"init", "train", "test"} <= set(shipped.seeds)
     assert {"python", "torch"} <= set(shipped.versions)
