@@ -49,8 +49,9 @@ def test_two_ways_that_differ_are_refused():
 
 @pytest.mark.slow
 def test_two_processes_share_the_work():
-    pair = meta_step.TwoProcesses(replace(TINY.run, meta_batch_size=4))
+    pair = meta_step.TwoProcesses(TINY.run)  # three tasks: two for one process, one for the other
     assert pair() == []
+    meta_step.check({"loop": meta_step.steps_of(TINY.run)["loop"], "pair": pair.gradients})
     pair.close()
     assert not any(process.is_alive() for process in pair.processes)
 
