@@ -28,7 +28,7 @@ def test_every_way_is_timed_on_the_same_gradient(monkeypatch: pytest.MonkeyPatch
     assert ratio["ours"] == pytest.approx(ms["higher"] / ms["ours"], abs=0.01)
     # 3 tasks, 10 + 10 points, about 3400 products a point: forward and backward, twice over.
     assert 1e6 < found["share of peak"]["loop"] * 1e11 * ms["loop"] / 1e3 < 1e7
-    assert found["peak MB"]["loop"] >= 0
+    assert all(1 < mb < 500 for mb in found["peak MB"].values())  # torch's own first use, at least
 
 
 @pytest.mark.parametrize("name", meta_step.CASES)
