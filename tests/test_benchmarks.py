@@ -21,14 +21,15 @@ TINY = meta_step.Case(replace(PRESETS["sinusoid-k10"], meta_batch_size=3), round
 
 
 @pytest.mark.slow
-def test_every_way_is_timed_on_the_same_gradient(monkeypatch: pytest.MonkeyPatch):
-    found = meta_step.measure(TINY, 2, peak=1e11)
+def test_every_way_is_timed_on_the_same_gradient():
+    found = meta_step.measure(TINY, 2, peak=1e8)
     assert set(found["ms"]) >= {"ours", "loop", "higher"}
     ms, ratio = found["ms"], found["times faster than higher"]
     assert ratio["ours"] == pytest.approx(ms["higher"] / ms["ours"], abs=0.01)
     # 3 tasks, 10 + 10 points, about 3400 products a point: forward and backward, twice over.
-    assert 1e6 < found["share of peak"]["loop"] * 1e11 * ms["loop"] / 1e3 < 1e7
-    assert all(1 < mb < 500 for mb in found["peak MB"].values())  # torch's own first use, at least
+    assert 1e6 < found["share of peak"]["loop"] * 1e8 * ms["loop"] / 1e3 < 1e7
+    memory = found["peak MB"].values()
+    assert max(memory) > 1 and all(0 <= mb < 500 for mb in memory)
 
 
 @pytest.mark.parametrize("name", meta_step.CASES)
