@@ -114,7 +114,7 @@ def meta_train(
 
     With `inner_steps=0` nothing adapts, and this is joint training: one network for all tasks.
 
-    Tasks are moved to where `params` are. Under `torchrun` (`maml_tutorial.parallel`) every process
+    Tasks are moved to where `params` are. Under `torchrun` every process
     draws the same meta-batch and differentiates its own share of the tasks; all take the same step.
 
     Args:
@@ -132,7 +132,7 @@ def meta_train(
             `functools.partial(torch.optim.SGD, lr=0.01)`; the default is Adam with `meta_lr`.
         log_every: steps between two entries of the history.
         progress: show a progress bar.
-        chunk: tasks that are differentiated together, see `maml_tutorial.gradients.meta_gradient`.
+        chunk: tasks that are differentiated together; by default all at once.
         resume: where an earlier training with the same settings stood; `params` and the state of
             `generator` are taken from it.
         checkpoint: called with the state every `checkpoint_every` steps.
@@ -140,7 +140,7 @@ def meta_train(
         stop: asked at every step; once it says yes, the training ends after this step with
             `StoppedError`.
         decay: let the learning rate fall to zero along half a cosine, over `meta_steps`.
-        compiled: see `maml_tutorial.gradients.meta_gradient`.
+        compiled: let `torch.compile` make one program of the meta-gradient first.
         watch: called with `(step, loss, params)` at every entry of the history, in the first
             process; what it returns is shown in the progress bar and kept in the curve.
 

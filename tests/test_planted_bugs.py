@@ -92,8 +92,8 @@ BUGS = {
     ),
     "gradients that pile up": (
         "training.py",
-        "meta_optimizer.zero_grad()",
-        "pass",
+        "p.grad = g\n",
+        "p.grad = g if p.grad is None else p.grad + g\n",
         "test_training.py::test_training_improves_the_objective",
     ),
     "the best image for a class": (
