@@ -51,7 +51,7 @@ def _scores(run: Preset, test: Test, params: Params, seed: int, n_tasks: int) ->
     for most in MOST_STEPS:
         steps = [s for s in run.test_steps if s <= most]
         try:
-            scores = _evaluate(run, test, params, seed, n_tasks, steps)
+            scores = evaluate_run(run, test, params, seed, n_tasks, steps)
         except ValueError as error:
             print(f"up to {most} steps: {error}")
             continue
@@ -61,9 +61,10 @@ def _scores(run: Preset, test: Test, params: Params, seed: int, n_tasks: int) ->
     return {}
 
 
-def _evaluate(
+def evaluate_run(
     run: Preset, test: Test, params: Params, seed: int, n_tasks: int, steps: list[int]
 ) -> dict[int, Score]:
+    """Return `{inner steps: Score}` on the query sets of `n_tasks` tasks of one test."""
     model = run.model()
     return evaluate(
         make_loss(model, run.loss),
@@ -93,7 +94,7 @@ def watch_unseen(run: Preset, seed: int) -> Watch:
         if step % every and step != run.meta_steps:
             return {}
         try:
-            found = _evaluate(run, test, params, seed, N_WATCHED_TASKS, [steps])[steps]
+            found = evaluate_run(run, test, params, seed, N_WATCHED_TASKS, [steps])[steps]
         except ValueError:  # adaptation diverged on some task: the training may yet recover
             return {}
         return {run.metric_name: found.mean, "interval": found.interval}

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from maml_tutorial.evaluation import evaluate
-from maml_tutorial.models import MLP, init_params, make_loss, make_predict
+from maml_tutorial.models import MLP, init_params
 from maml_tutorial.records import list_records, load_record, save_record
-from maml_tutorial.runs import run_of
+from maml_tutorial.runs import evaluate_run, run_of
 from maml_tutorial.weights import load_weights, save_weights
 
 SHIPPED = [name for name in list_records() if load_record(name).weights]
@@ -81,21 +80,9 @@ def test_shipped_weights_are_small_and_still_score_what_their_record_says(
         monkeypatch.setenv("MAML_TUTORIAL_DATA", str(request.getfixturevalue("real")))
     run = run_of(record)
     test = next(iter(run.tests()))
-    model, steps = run.model(), run.watched_steps
+    steps = run.watched_steps
     n_tasks = 200 if run.threads > 1 else 1000
-    found = evaluate(
-        make_loss(model, run.loss),
-        make_predict(model),
-        run.metric,
-        params,
-        test.sampler,
-        inner_lr=run.inner_lr,
-        inner_steps=(steps,),
-        n_tasks=n_tasks,
-        generator=torch.Generator().manual_seed(1234),
-        batch_norm=test.batch_norm,
-        batch_size=run.test_batch_size,
-    ).query[steps]
+    found = evaluate_run(run, test, params, 1234, n_tasks, [steps])[steps]
     kept = record.scores[test.label][steps]
     # Twice the intervals: four standard errors, so that chance almost never fails it.
     assert abs(found.mean - kept.mean) < 2 * (found.interval + kept.interval)

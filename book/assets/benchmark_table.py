@@ -31,7 +31,7 @@ def benchmark_block(record: dict[str, Any]) -> list[nodes.Node]:
         f"{machine['cores']} cores ({machine['processor']}), a matrix product reaches "
         f"{record['peak GFLOP/s']} GFLOP/s; {listed(record['versions'])}."
     )
-    return [table(heads, rows, "record-scores"), nodes.paragraph("", words)]
+    return [table(heads, rows, "benchmark"), nodes.paragraph("", words)]
 
 
 def case_rows(name: str, case: dict[str, Any]) -> list[tuple[str, ...]]:
