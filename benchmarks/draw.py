@@ -22,7 +22,7 @@ ALT = (
     "fifty times; on the fully connected network 2.7 times, compiled 5.5 times; on the 5-way "
     "convolutional network about twice; on the 20-way one no way stands out but two processes. "
     "Below: milliseconds of a meta-step on sine waves against the meta-batch, where the "
-    "loop rises in proportion and this package hardly at all, and against the inner steps, where "
+    "loop rises in proportion and this package far less, and against the inner steps, where "
     "both rise in proportion."
 )
 
