@@ -18,9 +18,10 @@ LOOKS = {
 }
 ALT = (
     "Three panels. Above: how many times faster than the library higher one meta-step is, for "
-    "five kinds of work. On sine waves this package is over ten times as fast, compiled about "
-    "fifty times; on the fully connected network 2.7 times, compiled 5.5 times; on the 5-way "
-    "convolutional network about twice; on the 20-way one no way stands out but two processes. "
+    "five kinds of work. On sine waves this package is over ten times as fast, compiled over "
+    "thirty times; on the fully connected network more than twice, compiled over five times; on "
+    "the 5-way convolutional network about twice, in two processes more; on the 20-way one no "
+    "way stands out but two processes. "
     "Below: milliseconds of a meta-step on sine waves against the meta-batch, where the "
     "loop rises in proportion and this package far less, and against the inner steps, where "
     "both rise in proportion."

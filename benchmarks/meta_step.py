@@ -7,7 +7,6 @@ what else the machine does meets all alike; the median leaves out its hiccups.
 import json
 import os
 import platform
-import resource
 import socket
 import statistics
 import time
@@ -27,7 +26,7 @@ from maml_tutorial import EpisodeSampler, Task, adapt, init_params, load_glyphs,
 from maml_tutorial.gradients import meta_gradient
 from maml_tutorial.parallel import joined, own_share, total
 from maml_tutorial.presets import PRESETS, Omniglot, Preset
-from maml_tutorial.records import write_whole
+from maml_tutorial.records import peak_kb, write_whole
 from maml_tutorial.tasks import TaskSampler
 
 Gradients = list[Tensor]
@@ -146,18 +145,6 @@ def peak_flops() -> float:
     a = torch.rand(2048, 2048)
     ms = median_ms({"product": lambda: [a @ a]}, rounds=10)["product"]
     return 2 * 2048**3 / (ms / 1000)
-
-
-def peak_kb() -> int:
-    """Return this process's peak memory in kB.
-
-    On Linux as the kernel counts it for this program alone: what `getrusage` gives to a new
-    process begins with the memory of the one that started it.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(status.read_text().partition("VmHWM:")[2].split()[0])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # macOS counts bytes
 
 
 def _memory(run: Preset, way: str, threads: int, answer: Any) -> None:

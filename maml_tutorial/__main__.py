@@ -15,7 +15,14 @@ from maml_tutorial.checkpoints import load_checkpoint, save_checkpoint
 from maml_tutorial.models import init_params, make_loss
 from maml_tutorial.parallel import is_first, joined, n_processes
 from maml_tutorial.presets import PRESETS, Preset
-from maml_tutorial.records import RECORDS, Record, describe_device, load_record, save_record
+from maml_tutorial.records import (
+    RECORDS,
+    Record,
+    describe_device,
+    load_record,
+    peak_kb,
+    save_record,
+)
 from maml_tutorial.runs import judge, logged, run_of, watch_unseen
 from maml_tutorial.training import DivergenceError, StoppedError, TrainingState, meta_train
 from maml_tutorial.weights import load_weights, save_weights
@@ -81,7 +88,8 @@ def show(record: str, folder: Path | None) -> None:
     found = _record(record, folder)
     done = f"{found.steps_done} of {found.steps_planned} steps"
     unfinished = " (unfinished)" if found.steps_done < found.steps_planned else ""
-    click.echo(f"{found.name}: {done}{unfinished}, {found.seconds:.0f} s on {found.device}")
+    memory = f", {found.peak_mb} MiB in each process" if found.peak_mb else ""
+    click.echo(f"{found.name}: {done}{unfinished}, {found.seconds:.0f} s on {found.device}{memory}")
     click.echo(f"  {found.command}")
     for label, by_steps in found.scores.items():
         tasks = next(iter(by_steps.values())).n_tasks
@@ -245,7 +253,7 @@ def train(
             _say(f"{stopped}; go on with: {command} --output {output} --resume")
             raise SystemExit(130) from stopped
         seconds = time.perf_counter() - began
-        machine = describe_device(str(place))
+        machine, peak = describe_device(str(place)), peak_kb(str(place))
         if not is_first():
             return
     # The weights first: a test that fails must not cost an hour of training.
@@ -264,6 +272,7 @@ def train(
         seconds=round(seconds, 1),
         device=machine if processes == 1 else f"{processes} processes, each on {machine}",
         weights=weights,
+        peak_mb=peak and peak // 1024,
     )
     click.echo(f"wrote {save_record(record, output)}")
     path.unlink(missing_ok=True)

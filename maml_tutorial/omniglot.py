@@ -14,7 +14,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, UnidentifiedImageError
-from torchvision.datasets import Omniglot
 
 from maml_tutorial._cache import Arrays, cached
 from maml_tutorial.tasks import ImageClasses
@@ -100,7 +99,7 @@ def _load(
 
 def _find(split: Split, root: Path) -> Path:
     """Return the zip or the folder of a split under `root`."""
-    for folder in (root, root / Omniglot.folder):
+    for folder in (root, root / "omniglot-py"):
         for source in (folder / f"images_{split}.zip", folder / f"images_{split}"):
             if source.exists():
                 return source
@@ -116,6 +115,8 @@ def _state(source: Path) -> str:
 
 
 def _download(split: Split, folder: str) -> None:
+    from torchvision.datasets import Omniglot  # takes seconds, and only a download needs it
+
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(30)  # seconds without a byte; torchvision sets no limit of its own
     try:

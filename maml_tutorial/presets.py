@@ -1,7 +1,7 @@
 """Settings of the recorded runs: what is trained, on which tasks, and how it is judged."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -55,7 +55,7 @@ class Sinusoid(Run):
 
     n_test_tasks = 10_000
     test_steps = range(11)
-    watched_steps = 1
+    watched_steps, n_watched_tasks = 1, 400
     test_batch_size = 100
     threads = 1  # a net of 1761 parameters is too small to share between threads: one is faster
     loss = staticmethod(mse_loss)
@@ -88,7 +88,7 @@ class Glyphs(Run):
 
     n_test_tasks = 1000
     test_steps = (0, 1, 2, 3, 5, 10)
-    watched_steps = 1
+    watched_steps, n_watched_tasks = 1, 400
     test_batch_size = 20
     threads = 2
     loss = staticmethod(cross_entropy)
@@ -136,17 +136,27 @@ class Omniglot(Run):
     conv: bool = True
     by_alphabet: bool = False
     inner_lr: float = 0.4
+    chunk: int | None = field(default=16, kw_only=True)
     meta_batch_size: int = 32
     meta_steps: int = 60_000
 
     n_test_tasks = 1000
     test_steps = (0, 1, 3, 5)
-    watched_steps = 3  # as many as the paper takes at evaluation
     test_batch_size = 20
     threads = 2
     n_train, shuffle_seed = 1200, 1
     loss = staticmethod(cross_entropy)
     metric, metric_name = staticmethod(correct), "accuracy"
+
+    @property
+    def watched_steps(self) -> int:
+        """As many as the paper takes at evaluation."""
+        return max(3, self.inner_steps)
+
+    @property
+    def n_watched_tasks(self) -> int:
+        """As many as make two thousand answers in one-shot tasks."""
+        return 2000 // self.n_way
 
     def model(self) -> nn.Module:
         """Return the network: four blocks of 64 filters, or the fully connected one."""
@@ -194,6 +204,8 @@ class Omniglot(Run):
 
 Preset = Sinusoid | Glyphs | Omniglot
 
+TWENTY_WAY = Omniglot(20, 1, inner_steps=5, inner_lr=0.1, meta_batch_size=16, chunk=4)
+
 PRESETS: dict[str, Preset] = {
     "sinusoid-k5": Sinusoid(k_shot=5),
     "sinusoid-k10": Sinusoid(k_shot=10),
@@ -201,8 +213,9 @@ PRESETS: dict[str, Preset] = {
     "sinusoid-k10-pretrained": Sinusoid(k_shot=10, inner_steps=0),
     "glyphs-5w1s": Glyphs(n_way=5, k_shot=1),
     "omniglot-5w1s": Omniglot(n_way=5, k_shot=1),
-    "omniglot-5w5s": Omniglot(n_way=5, k_shot=5),
-    "omniglot-20w1s": Omniglot(20, 1, inner_steps=5, inner_lr=0.1, meta_batch_size=16),
-    "omniglot-20w5s": Omniglot(20, 5, inner_steps=5, inner_lr=0.1, meta_batch_size=16),
+    "omniglot-5w5s": Omniglot(n_way=5, k_shot=5, chunk=8),
+    "omniglot-20w1s": TWENTY_WAY,
+    "omniglot-20w5s": replace(TWENTY_WAY, k_shot=5, chunk=2),
     "omniglot-5w1s-no-conv": Omniglot(n_way=5, k_shot=1, conv=False),
+    "omniglot-20w1s-by-alphabet": replace(TWENTY_WAY, by_alphabet=True),
 }

@@ -13,7 +13,7 @@ from maml_tutorial.records import Record
 from maml_tutorial.training import Watch
 
 MOST_STEPS = (10, 5, 1, 0)
-N_WATCHED_TASKS, N_WATCHES = 400, 25
+N_WATCHES = 25
 
 
 def run_of(record: Record) -> Preset:
@@ -94,7 +94,7 @@ def watch_unseen(run: Preset, seed: int) -> Watch:
         if step % every and step != run.meta_steps:
             return {}
         try:
-            found = evaluate_run(run, test, params, seed, N_WATCHED_TASKS, [steps])[steps]
+            found = evaluate_run(run, test, params, seed, run.n_watched_tasks, [steps])[steps]
         except ValueError:  # adaptation diverged on some task: the training may yet recover
             return {}
         return {run.metric_name: found.mean, "interval": found.interval}

@@ -142,10 +142,18 @@ def run(output, *options):
     )
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert run(folder).wait(timeout=120) == 0
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_ended_in_the_middle_goes_on_to_the_same_weights(tmp_path, how):
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
+def test_a_run_that_is_ended_in_the_middle_goes_on_to_the_same_weights(whole, tmp_path, how):
+    cut = tmp_path / "cut"
     process = run(cut, "--checkpoint-every", "10")
     checkpoint = cut / "sinusoid-k5.checkpoint"
     for _ in range(600):
@@ -162,7 +170,6 @@ def test_a_run_that_is_ended_in_the_middle_goes_on_to_the_same_weights(tmp_path,
     assert not (cut / "sinusoid-k5.json").exists()
     process = run(cut, "--resume")
     assert "going on after step" in process.communicate(timeout=120)[0]
-    assert run(whole).wait(timeout=120) == 0
     one, other = (load_weights("sinusoid-k5", folder) for folder in (whole, cut))
     assert same(one, other)
     one, other = (load_record("sinusoid-k5", folder) for folder in (whole, cut))

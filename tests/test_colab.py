@@ -28,14 +28,12 @@ from tools.notebooks.run import execute
 # A chapter takes up to a minute; its solutions need nothing that the chapter does not.
 CHAPTERS = [path for path in find_notebooks() if path.parent.name == "book"]
 ROOTS = ("torch", "torchvision", "matplotlib", "pip")
-KERNELS = {
-    # As Colab has them; their front-end parts and a notebook server are not needed to run a cell.
-    "ipywidgets 7.7.1": (
-        "ipywidgets==7.7.1 ipykernel==6.17.1 ipython==7.34.0 "
-        "ipython_genutils==0.2.0 backcall==0.2.0 pickleshare==0.7.5 decorator==5.1.1"
-    ),
-    "ipywidgets 8": "",
-}
+# As Colab has them; their front-end parts and a notebook server are not needed to run a cell.
+# With the newer ones of this environment `make test` runs every cell of every chapter.
+KERNEL = (
+    "ipywidgets==7.7.1 ipykernel==6.17.1 ipython==7.34.0 "
+    "ipython_genutils==0.2.0 backcall==0.2.0 pickleshare==0.7.5 decorator==5.1.1"
+).split()
 FETCHED = {"maml-tutorial", "click", "safetensors", "tqdm"}  # all that a set-up cell may bring
 OWN_KERNEL = {"ipywidgets", "widgetsnbextension", "jupyterlab-widgets", "ipykernel", "ipython"}
 INSTALLED = """
@@ -128,25 +126,20 @@ def clone(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=KERNELS)
-def colab(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, network: None
-) -> Path:
+@pytest.fixture(scope="module")
+def colab(tmp_path_factory: pytest.TempPathFactory, network: None) -> Path:
     """The Python of an environment that has what Colab has, and nothing of this project."""
     folder = tmp_path_factory.mktemp("colab")
     run(sys._base_executable, "-m", "venv", "--without-pip", folder / "env")
     python = folder / "env" / "bin" / "python"
-    own_kernel = KERNELS[request.param].split()
     only = folder / "only"
     only.mkdir()
-    for name in closure(ROOTS + ("ipykernel", "ipywidgets")):
-        if name not in OWN_KERNEL or not own_kernel:
-            link(name, only)
+    for name in closure(ROOTS + ("ipykernel", "ipywidgets")) - OWN_KERNEL:
+        link(name, only)
     # pip leaves packages alone that it finds by such a line, so the links are safe from it.
     site = next((folder / "env" / "lib").glob("python*/site-packages"))
     (site / "only.pth").write_text(str(only))
-    if own_kernel:
-        run(python, "-m", "pip", "install", "--quiet", "--no-deps", *own_kernel)
+    run(python, "-m", "pip", "install", "--quiet", "--no-deps", *KERNEL)
     return python
 
 
@@ -200,15 +193,8 @@ def test_another_torch_would_be_noticed(colab: Path) -> None:
         shutil.rmtree(fake)
 
 
-# Every chapter in Colab's own kernel; with ipywidgets 8 one stands for all, as `make test` runs
-# every cell of every chapter in this environment, which has it.
-RUNS = [("ipywidgets 7.7.1", path) for path in CHAPTERS] + [("ipywidgets 8", CHAPTERS[0])]
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("colab", "notebook"), RUNS, indirect=["colab"], ids=[f"{k}-{p.stem}" for k, p in RUNS]
-)
+@pytest.mark.parametrize("notebook", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_runs_from_its_set_up_cell_alone_and_leaves_every_package_as_it_was(
     notebook: Path, colab: Path, kernel: str, tmp_path: Path
 ) -> None:

@@ -81,8 +81,7 @@ def test_shipped_weights_are_small_and_still_score_what_their_record_says(
     run = run_of(record)
     test = next(iter(run.tests()))
     steps = run.watched_steps
-    n_tasks = 200 if run.threads > 1 else 1000
-    found = evaluate_run(run, test, params, 1234, n_tasks, [steps])[steps]
+    found = evaluate_run(run, test, params, 1234, run.n_watched_tasks // 2, [steps])[steps]
     kept = record.scores[test.label][steps]
     # Twice the intervals: four standard errors, so that chance almost never fails it.
     assert abs(found.mean - kept.mean) < 2 * (found.interval + kept.interval)
