@@ -168,7 +168,10 @@ def evaluate(
     require_at_least(1, batch_size=batch_size)
     if batch_norm not in ("transductive", "inductive"):
         raise ValueError(f"batch_norm must be 'transductive' or 'inductive', got {batch_norm!r}")
-    predict_query = _alone(predict) if batch_norm == "inductive" else _together(predict)
+    if batch_norm == "inductive":  # many small predictions: vectorised within a task, not over all
+        predict_query = vmap(_alone(predict), chunk_size=1)
+    else:
+        predict_query = vmap(_together(predict))
     device = next(iter(params.values())).device
     support: dict[int, list[Tensor]] = {s: [] for s in steps}
     query: dict[int, list[Tensor]] = {s: [] for s in steps}
@@ -192,7 +195,7 @@ def evaluate(
             with torch.no_grad():
                 outputs = vmap(predict)(phi, tasks.x_support)
                 support[s].append(metric(outputs, tasks.y_support))
-                outputs = vmap(predict_query)(phi, tasks.x_support, tasks.x_query)
+                outputs = predict_query(phi, tasks.x_support, tasks.x_query)
                 query[s].append(metric(outputs, tasks.y_query))
     return Evaluation(
         {s: score(torch.cat(values)) for s, values in support.items()},
