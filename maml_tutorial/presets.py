@@ -139,8 +139,8 @@ class Omniglot(Run):
     chunk: int | None = field(default=16, kw_only=True)
     meta_batch_size: int = 32
     meta_steps: int = 60_000
+    n_test_tasks: int = field(default=1000, kw_only=True)
 
-    n_test_tasks = 1000
     test_steps = (0, 1, 3, 5)
     test_batch_size = 20
     threads = 2

@@ -33,7 +33,9 @@ def tiny(monkeypatch):
     monkeypatch.setattr(
         presets, "ConvNet", lambda n_way, hidden=4: presets.FullyConnectedNet(n_way)
     )
-    monkeypatch.setattr(presets.Omniglot, "n_test_tasks", 4)
+    for name, run in presets.PRESETS.items():
+        if isinstance(run, presets.Omniglot):
+            monkeypatch.setitem(presets.PRESETS, name, replace(run, n_test_tasks=4))
     monkeypatch.setattr(presets.Omniglot, "test_steps", (0, 1))
 
 
