@@ -27,9 +27,11 @@ def record_block(record: dict[str, Any]) -> list[nodes.Node]:
     """Return one record (the fields of `maml_tutorial.Record`) as a small block of the page."""
     done, planned = record["steps_done"], record["steps_planned"]
     unfinished = "" if done >= planned else f" of {spaced(planned)} planned: an unfinished run"
+    memory = record.get("peak_mb")
+    machine = record["device"] + (f"; memory {spaced(memory)} MiB a process" if memory else "")
     facts = [
         ("run", f"{spaced(done)} outer steps{unfinished}, {duration(record['seconds'])}"),
-        ("machine", record["device"]),
+        ("machine", machine),
         ("versions", listed(record["versions"])),
         ("seeds", listed(record["seeds"])),
         ("settings", listed(record["config"])),
