@@ -350,6 +350,15 @@ def test_accuracies_of_a_record_are_shown_in_per_cent_and_errors_are_not(extensi
     assert label in shown and "84.3 ± 0.7\u202f%" in shown and "20.0 ± 0.4\u202f%" in shown
 
 
+def test_a_record_says_its_memory_where_that_was_measured(extension: None) -> None:
+    from records_table import record_block
+
+    path = ROOT / "maml_tutorial" / "data" / "sinusoid-k5.json"
+    record = json.loads(path.read_text("utf-8"))
+    assert "MiB" not in record_block(record)[3].astext()
+    assert "memory 1\u202f224 MiB a process" in record_block(record | {"peak_mb": 1224})[3].astext()
+
+
 # --- First page, map, README ----------------------------------------------------------------
 
 
