@@ -6,6 +6,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def cached(name: str, make: Callable[[], Arrays], cache_dir: str | Path | None =
     return arrays
 
 
-def _write(path: Path, arrays: Arrays) -> None:
+def _write(path: Path, arrays: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
         beside = Path(folder) / path.name

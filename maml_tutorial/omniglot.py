@@ -162,6 +162,6 @@ def _pngs(source: Path) -> Iterator[tuple[str, bytes]]:
             yield "/".join(path.parts[-3:-1]), path.read_bytes()
     else:
         with zipfile.ZipFile(source) as archive:
-            for path in sorted(archive.namelist()):
-                if path.endswith(".png"):
-                    yield "/".join(path.split("/")[-3:-1]), archive.read(path)
+            for name in sorted(archive.namelist()):
+                if name.endswith(".png"):
+                    yield "/".join(name.split("/")[-3:-1]), archive.read(name)

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.rcsetup import cycler
 from PIL import Image
 from torch import Tensor
 
@@ -27,7 +30,7 @@ COLOURS = {
     "purple": "#C0699A",
     "grey": "#7F7F7F",
 }
-LEARNERS: dict[str, dict[str, str]] = {
+LEARNERS: dict[str, dict[str, Any]] = {
     "MAML": {"color": COLOURS["vermilion"], "marker": "o", "linestyle": "-"},
     "pre-trained": {"color": COLOURS["blue"], "marker": "s", "linestyle": "--"},
     "random start": {"color": COLOURS["grey"], "marker": "^", "linestyle": ":"},
@@ -51,9 +54,9 @@ def style() -> Iterator[None]:
     ink = dict.fromkeys(
         ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK
     )
-    settings = {
+    settings: dict[Any, Any] = {  # matplotlib's own type lists some 300 keys
         **ink,
-        "axes.prop_cycle": mpl.cycler(color=list(COLOURS.values())),
+        "axes.prop_cycle": cycler(color=list(COLOURS.values())),
         "axes.spines.right": False,
         "axes.spines.top": False,
         "axes.titlesize": "medium",
@@ -235,12 +238,13 @@ def label_lines(axis: Axes, *, gap: float = 0.08) -> None:
     left, _ = axis.get_xlim(), axis.get_ylim()  # settles both limits before they are used
     to_share = axis.transData + axis.transAxes.inverted()
     lines = [line for line in axis.get_lines() if not str(line.get_label()).startswith("_")]
-    ends = [to_share.transform((left[0], line.get_ydata()[-1]))[1] for line in lines]
+    rights = [(left[0], float(np.asarray(line.get_ydata())[-1])) for line in lines]
+    ends = [float(np.asarray(to_share.transform(right))[1]) for right in rights]
     at = -gap
     for height, line in sorted(zip(ends, lines, strict=True), key=lambda pair: pair[0]):
         at = max(height, at + gap)
         axis.annotate(
-            line.get_label(),
+            str(line.get_label()),
             (1.0, at),
             xycoords="axes fraction",
             xytext=(8, 0),

@@ -1,8 +1,8 @@
 """Settings of the recorded runs: what is trained, on which tasks, and how it is judged."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -112,7 +112,10 @@ class Glyphs(Run):
             OSError: when it comes to Omniglot, and there is neither a copy nor a network.
         """
         shape = f"{self.n_way}-way {self.k_shot}-shot"
-        sources = {"letters": (load_glyphs, "test"), "Omniglot": (load_omniglot, "evaluation")}
+        sources: dict[str, tuple[Callable[..., ImageClasses], str]] = {
+            "letters": (load_glyphs, "test"),
+            "Omniglot": (load_omniglot, "evaluation"),
+        }
         for source, (load, split) in sources.items():
             sampler = self._episodes(load(split).images)
             for batch_norm in ("transductive", "inductive"):
@@ -172,7 +175,7 @@ class Omniglot(Run):
         names, groups = (tuple(of[i] for i in chosen.tolist()) for of in every[1:])
         return ImageClasses(every.images[chosen], names, groups)
 
-    def _shape(self) -> dict[str, int]:
+    def _shape(self) -> dict[str, Any]:
         return {"n_way": self.n_way, "k_shot": self.k_shot, "k_query": self.k_shot}
 
     def sampler(self) -> TaskSampler:

@@ -166,6 +166,7 @@ def test_a_venv_that_was_moved_is_made_again(house: Path, tmp_path: Path):
     [
         ("lint", "ruff check", "ruff found a fault"),
         ("lint", "ruff format", "not formatted"),
+        ("lint", "-m mypy", "a type is wrong"),
         ("lint", "tools.notebooks", "a notebook breaks a rule"),
         ("lint", "tools.repository", "an address differs"),
         ("notebooks", "tools.notebooks", "a notebook did not run to its end"),

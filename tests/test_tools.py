@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import yaml
+from flit_core import buildapi
 
 from tools.lock import constraints, pins
 from tools.print_pdf import print_pdf
@@ -164,3 +166,34 @@ def test_a_fault_in_a_script_is_found_by_the_linter(fault: str, tmp_path: Path) 
         script.write_text(source + "\n", encoding="utf-8")
         done = subprocess.run([oxlint, "--deny-warnings", tmp_path], capture_output=True, text=True)
         assert done.returncode == code, done.stdout
+
+
+WRONG_TYPES = {
+    "untyped": "def double(x):\n    return 2 * x",
+    "wrong": "def name() -> str:\n    return 1",
+    "silent_none": "def twice(x: int = None) -> int:\n    return 2 * x",
+    "bare": "def first(x: list) -> int:\n    return int(x[0])",
+    "needless_ignore": "x: int = 1  # type: ignore",
+}
+
+
+def test_a_wrong_type_is_found_by_the_type_checker(root: Path, tmp_path: Path) -> None:
+    for name, source in {**WRONG_TYPES, "right": "def one() -> int:\n    return 1"}.items():
+        (tmp_path / f"{name}.py").write_text(source + "\n", encoding="utf-8")
+    options = ["--config-file", root / "pyproject.toml", "--cache-dir", tmp_path / "cache"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, *sorted(tmp_path.glob("*.py"))],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1, done.stderr
+    assert {line.split(".py:")[0] for line in done.stdout.splitlines() if ".py:" in line} == set(
+        WRONG_TYPES
+    )
+
+
+def test_whoever_installs_the_package_may_check_types_against_it(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(root)
+    wheel = buildapi.build_wheel(str(tmp_path))
+    assert "maml_tutorial/py.typed" in ZipFile(tmp_path / wheel).namelist()

@@ -45,6 +45,7 @@ notebooks: venv
 lint: venv
 	@$(call try,$(PYTHON_IN) -m ruff check --quiet .,ruff found a fault: see above; much mends itself with .venv/bin/ruff check --fix)
 	@$(call try,$(PYTHON_IN) -m ruff format --check --quiet .,the files named by .venv/bin/ruff format --check are not formatted: run .venv/bin/ruff format)
+	@$(call try,$(PYTHON_IN) -m mypy --no-error-summary,a type is wrong: see above; mend it there (the settings are [tool.mypy] in pyproject.toml))
 	@$(call try,$(BIN)/oxlint --deny-warnings --quiet maml_tutorial book/assets,a script has a fault: see above; mend it there)
 	@$(call try,$(BIN)/codespell,a word is misspelt: see above; a true word goes into ignore-words-list in pyproject.toml)
 	@$(call try,$(PYTHON_IN) -m tools.prose,proselint would write a sentence otherwise: each line above quotes its start; mend it or extend TASTE in tools/prose.py)

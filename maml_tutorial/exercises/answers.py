@@ -26,9 +26,10 @@ def prepare(answer: object) -> object:
         NotAttemptedError: The answer, or each of its parts, is a stub.
         PartlyAttemptedError: Some parts are stubs, others are not.
     """
+    parts: list[object]
     if isinstance(answer, dict):
         parts = list(answer.values())
-    elif type(answer) in (tuple, list):
+    elif type(answer) is tuple or type(answer) is list:
         parts = list(answer)
     else:
         if _is_stub(answer):

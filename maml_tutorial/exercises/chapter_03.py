@@ -11,7 +11,7 @@ from maml_tutorial.tasks import Task
 
 
 @exercise("3.1", "A query image in the support set")
-def _(answer: Callable[[Task], object]) -> str | None:
+def _(answer: Callable[[Task], float]) -> str | None:
     """The share of query images that stand in the support set, pixel for pixel."""
 
     def share(x_support: Tensor, x_query: Tensor) -> float:
@@ -42,7 +42,7 @@ def _(answer: Callable[[Task], object]) -> str | None:
 
 
 @exercise("3.2", "Look-alikes across the split")
-def _(answer: Callable[[Tensor, Tensor, float], object]) -> str | None:
+def _(answer: Callable[[Tensor, Tensor, float], int]) -> str | None:
     """The number of test classes that look like some training class."""
     x = torch.rand(9, 10, 1, 28, 28, generator=torch.Generator().manual_seed(0)) ** 8
     shapes = torch.zeros(9, 1, 1, 28, 28)
@@ -69,7 +69,7 @@ def _(answer: Callable[[Tensor, Tensor, float], object]) -> str | None:
 
 
 @exercise("3.3", "Labels that keep their order")
-def _(answer: Callable[[Tensor], object]) -> str | None:
+def _(answer: Callable[[Tensor], bool]) -> str | None:
     """Whether labels follow the class numbers more often than by luck."""
     generator = torch.Generator().manual_seed(0)
     honest = torch.rand(4, 1000, 40, generator=generator).topk(5).indices
@@ -90,7 +90,7 @@ def _(answer: Callable[[Tensor], object]) -> str | None:
 
 
 @exercise("3.4", "An augmentation that changes the letter")
-def _(answer: Callable[[Tensor, Callable[[Tensor], Tensor]], object]) -> str | None:
+def _(answer: Callable[[Tensor, Callable[[Tensor], Tensor]], int]) -> str | None:
     """The number of classes that look more like another class once augmented."""
     b = torch.zeros(28, 28)
     b[4:24, 8:11], b[14:24, 11:19] = 1.0, 1.0
@@ -114,7 +114,7 @@ def _(answer: Callable[[Tensor, Callable[[Tensor], Tensor]], object]) -> str | N
 
 
 @exercise("3.5", "How many tasks buy ±1 %?")
-def _(answer: Callable[[float, int, float, float], object]) -> str | None:
+def _(answer: Callable[[float, int, float, float], int]) -> str | None:
     """The smallest number of tasks for an interval of a given half width."""
     needed = answer(0.5, 5, 0.0, 0.01)
     if not isinstance(needed, int):

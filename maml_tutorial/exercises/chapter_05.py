@@ -62,7 +62,7 @@ def _same(got: Params, right: Params) -> bool:
 
 def _road(result: Params, params: Params) -> Tensor | None:
     """The gradient of the result's sum with respect to the start, or None where there is none."""
-    total = sum(torch.as_tensor(p).sum() for p in result.values())
+    total = sum((torch.as_tensor(p).sum() for p in result.values()), torch.zeros(()))
     if not total.requires_grad:
         return None
     parts = torch.autograd.grad(total, list(params.values()), allow_unused=True, retain_graph=True)
@@ -84,10 +84,10 @@ def _judge(
             if _same(result, wrong):
                 return hint
         return "The adapted parameters differ: follow two steps on paper."
-    road = _road(result, params)
-    if road is None:
+    road, right_road = _road(result, params), _road(wanted, fresh)
+    if road is None or right_road is None:
         return CUT
-    return None if torch.allclose(road, _road(wanted, fresh), atol=1e-8) else NOT_EXACT
+    return None if torch.allclose(road, right_road, atol=1e-8) else NOT_EXACT
 
 
 def _adapted(params: Params, inner_lr: float = LR, inner_steps: int = STEPS) -> Params:
@@ -174,10 +174,10 @@ def _(adapt_on_a_leash: Callable[..., Params]) -> str | None:
     pull = 4.0
 
     def leashed(params: Params, *, to: str = "start") -> Params:
-        phi, slopes_at = params, params.values()
+        phi = params
         for _ in range(STEPS):
-            slopes_at = tuple(phi.values())
-            slopes = torch.autograd.grad(curve_loss(phi, X, Y), slopes_at, create_graph=True)
+            loss = curve_loss(phi, X, Y)
+            slopes = torch.autograd.grad(loss, list(phi.values()), create_graph=True)
             goal = {
                 "start": params,
                 "zero": {n: 0 * p for n, p in params.items()},

@@ -36,7 +36,9 @@ def _close(a: float, b: float) -> bool:
 
 
 @exercise("6.2", "One step back")
-def _(one_step_back: Callable[[Callable, Tensor, Tensor, float], Tensor]) -> str | None:
+def _(
+    one_step_back: Callable[[Callable[[Tensor], Tensor], Tensor, Tensor, float], Tensor],
+) -> str | None:
     """(I − αH) times a vector, by a Hessian–vector product."""
     theta, v = _vector([0.3, -0.8, 1.2]), _vector([1.0, 0.5, -2.0])
     alpha = 0.1
@@ -131,8 +133,15 @@ def _(first_order_gradient: Callable[..., Params]) -> str | None:
 
     def gradient(data: tuple[Tensor, Tensor], steps: int, first_order: bool) -> Tensor:
         theta = start()
-        inner = {"inner_lr": 0.1, "inner_steps": steps, "first_order": first_order}
-        phi = adapt(loss, theta, task.x_support, task.y_support, **inner)
+        phi = adapt(
+            loss,
+            theta,
+            task.x_support,
+            task.y_support,
+            inner_lr=0.1,
+            inner_steps=steps,
+            first_order=first_order,
+        )
         return torch.cat(torch.autograd.grad(loss(phi, *data), list(theta.values())))
 
     theta = start()

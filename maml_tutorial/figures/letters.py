@@ -60,7 +60,8 @@ def letter_adapt(
     if known != dict.fromkeys(answers, (n_tasks, n_steps + 1)):
         wanted = (n_tasks, n_steps + 1)
         raise ValueError(f"cards_right must be {wanted} for each of {list(answers)}, got {known}")
-    cards, learners = [], {name: [] for name in answers}
+    cards: list[Tensor] = []
+    learners: dict[str, list[Tensor]] = {name: [] for name in answers}
     for i in range(n_tasks):
         order = tasks.y_query[i].argsort()
         cards += [tasks.x_support[i][tasks.y_support[i].argsort()], tasks.x_query[i][order]]
@@ -176,7 +177,7 @@ def your_score(
     figure.canvas.draw()  # settles the layout, as saving does
     places = []
     for percent in (0, 100):
-        where = (x, percent) if y is None else (percent, y)
+        where = [percent if at is None else at for at in (x, y)]
         across, up = axis.transData.transform(where) * 72 / figure.dpi  # an SVG counts in points
         places.append(rounded((across, figure.get_figheight() * 72 - up)))
     limits = axis.get_ylim() if y is None else axis.get_xlim()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 import torch
 from PIL import Image
@@ -179,7 +179,7 @@ def pack_images(images: Tensor, columns: int = 25) -> dict[str, Any]:
     return {"picture": address, "size": size, "columns": columns, "count": len(images)}
 
 
-def rounded(values: Tensor | Iterable[float]) -> list[float]:
+def rounded(values: Tensor | Iterable[SupportsFloat]) -> list[float]:
     """Numbers with five decimals, for JSON.
 
     Example:
