@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-GOALS := setup book test lint notebooks serve pdf bench lock repository
+GOALS := setup book check test lint notebooks serve pdf bench lock repository
 # What a goal that failed has to say. Make's own error is always the last line printed, so the outer
 # half of this file runs the goal in a second make and then quotes these words in that error.
 WHY = .make/why-$(INNER_GOAL)
@@ -15,6 +15,7 @@ ifndef INNER_GOAL
 help:
 	@echo "make book         build the book (the first time with all it needs, in .venv)"
 	@echo "make serve        show it at http://127.0.0.1:8000"
+	@echo "make check        lint and the tests of the mathematics, in under two minutes"
 	@echo "make test         everything that must hold: lint, tests, notebooks, book, browser"
 	@echo "make notebooks    run all notebooks again and keep their outputs"
 	@echo "make pdf          the book as one PDF (needs Chromium)"

@@ -1,12 +1,15 @@
 """A command of the Makefile that fails says in its last line what failed and what to do."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tools.order import rows
 
 HOUSE = ("Makefile", "requirements.txt", "constraints.txt", "pyproject.toml", "README.md")
 
@@ -169,6 +172,8 @@ def test_a_venv_that_was_moved_is_made_again(house: Path, tmp_path: Path):
         ("lint", "-m mypy", "a type is wrong"),
         ("lint", "tools.notebooks", "a notebook breaks a rule"),
         ("lint", "tools.repository", "an address differs"),
+        ("lint", "tools.order", "another order"),
+        ("check", "pytest", "a test failed"),
         ("notebooks", "tools.notebooks", "a notebook did not run to its end"),
         ("pdf", "print_pdf", "no PDF"),
         ("bench", "benchmarks", "the benchmark stopped"),
@@ -216,6 +221,26 @@ def test_the_book_is_built_from_a_clean_folder_with_warnings_as_errors(house: Pa
     done = make(house, "book")
     assert "stale" not in done.stdout
     assert "arguments: build . -W -n --keep-going" in done.stdout
+
+
+def test_the_check_runs_the_mathematics_and_builds_no_book(house: Path):
+    whole_venv(house, 'case "$*" in *pytest*) echo "arguments: $*";; *) echo 3.12;; esac')
+    for name in ("codespell", "oxlint"):
+        program(house / ".venv/bin" / name, "exit 0")
+    program(house / ".venv/bin/jupyter-book", "exit 1")
+    (house / "tests").mkdir()
+    for path in ("tests/test_maml.py", "tests/test_browser.py"):
+        (house / path).touch()
+    done = make(house, "check")
+    assert done.returncode == 0, done.stderr
+    assert "not slow tests/test_maml.py\n" in done.stdout
+    assert last_line(done).startswith("check: lint is clean")
+
+
+def test_the_check_names_modules_that_there_are(root: Path):
+    goals = (root / "tools/goals.mk").read_text(encoding="utf-8")
+    named = re.search(r"^MATHS := (.+)$", goals, re.MULTILINE)[1].split()
+    assert set(named) <= {module for row in rows(root) for module in row}
 
 
 def test_setting_the_address_without_one_says_how(house: Path):

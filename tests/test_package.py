@@ -14,25 +14,12 @@ from maml_tutorial.__main__ import main
 from maml_tutorial.glyphs import load_glyphs
 from maml_tutorial.records import load_record
 from maml_tutorial.weights import load_weights
+from tools.order import rows
 
 PACKAGE = Path(maml_tutorial.__file__).parent
-# A module imports only from the rows before its own, or from its own row.
-ROWS = (
-    {"tasks", "glyphs", "omniglot", "episodes", "_cache"},
-    {"models"},
-    {"adapt"},
-    {"maml"},
-    {"gradients", "parallel"},
-    {"training"},
-    {"evaluation"},
-    {"baselines"},
-    {"records"},
-    {"weights", "presets", "checkpoints"},
-    {"plots", "figures", "exercises", "runs"},
-    {"__main__", "__init__"},
-)
 PROTOCOLS = ("inductive", "transductive")
-ROW = {module: i for i, row in enumerate(ROWS) for module in row}
+# A module imports only from the rows before its own, or from its own row.
+ROW = {module: i for i, row in enumerate(rows()) for module in row}
 
 
 def imports_of(source):
@@ -54,6 +41,11 @@ def wrong_imports(module, source):
 def test_data_flows_one_way(path):
     module = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     assert wrong_imports(module, path.read_text(encoding="utf-8")) == []
+
+
+def test_the_order_names_every_module_once_and_nothing_else():
+    there = {p.stem for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    assert sorted(module for row in rows() for module in row) == sorted(there)
 
 
 def test_an_import_against_the_flow_would_be_seen():

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from flit_core import buildapi
 
+from tools import order
 from tools.lock import constraints, pins
 from tools.print_pdf import print_pdf
 from tools.prose import findings
@@ -197,3 +198,31 @@ def test_whoever_installs_the_package_may_check_types_against_it(root, tmp_path,
     monkeypatch.chdir(root)
     wheel = buildapi.build_wheel(str(tmp_path))
     assert "maml_tutorial/py.typed" in ZipFile(tmp_path / wheel).namelist()
+
+
+@pytest.fixture
+def ordered(root: Path, tmp_path: Path) -> Path:
+    """A copy of where the order of modules stands, and of the page that says it."""
+    for name in ("pyproject.toml", "CONTRIBUTING.md"):
+        shutil.copy(root / name, tmp_path)
+    return tmp_path
+
+
+def test_a_module_that_is_moved_is_moved_on_the_page_and_nothing_else_changes(ordered: Path):
+    page, project = ordered / "CONTRIBUTING.md", ordered / "pyproject.toml"
+    before = page.read_text(encoding="utf-8")
+    assert order.fresh(ordered) == before
+    home = project.read_text(encoding="utf-8")
+    project.write_text(home.replace('["maml"],', '["maml", "mine"],'), encoding="utf-8")
+    after = order.fresh(ordered)
+    assert "→ maml · mine →" in " ".join(after.split())
+    assert after.split("`tasks ·")[0] == before.split("`tasks ·")[0]
+    page.write_text(after, encoding="utf-8")
+    project.write_text(home, encoding="utf-8")
+    assert order.fresh(ordered) == before
+
+
+def test_a_page_without_the_order_is_named(ordered: Path):
+    (ordered / "CONTRIBUTING.md").write_text("Small changes are best.\n", encoding="utf-8")
+    with pytest.raises(order.NoSentenceError, match="CONTRIBUTING.md must hold once"):
+        order.fresh(ordered)

@@ -6,6 +6,10 @@ PORT ?= 8000
 # Jobs side by side share the cores: with more threads than cores each they would only wait.
 PYTEST := OMP_NUM_THREADS=1 $(PYTHON_IN) -m pytest -q -n $(JOBS)
 BUILD := $(BIN)/jupyter-book build . -W -n --keep-going
+# The mathematics: the tests of these modules and their examples take about a minute.
+MATHS := tasks episodes contracts params models adapt maml learners relatives gradients training evaluation
+MATHS_TESTS = $(wildcard $(foreach name,$(MATHS),tests/test_$(name).py maml_tutorial/$(name) maml_tutorial/$(name).py))
+TEST_FAILED := a test failed: its name is above; run that one alone with .venv/bin/python -m pytest NAME
 BROWSERS := chromium chromium-browser google-chrome
 
 # $(call try,COMMAND,WORDS): run it; where it fails, leave the words for the last line.
@@ -51,10 +55,15 @@ lint: venv
 	@$(call try,$(PYTHON_IN) -m tools.prose,proselint would write a sentence otherwise: each line above quotes its start; mend it or extend TASTE in tools/prose.py)
 	@$(call try,$(PYTHON_IN) -m tools.notebooks check,a notebook breaks a rule: each line above says how to mend it)
 	@$(call try,$(PYTHON_IN) -m tools.repository check,an address differs from the one in pyproject.toml: run make repository URL=...)
+	@$(call try,$(PYTHON_IN) -m tools.order check,CONTRIBUTING.md gives the modules another order than pyproject.toml: run .venv/bin/python -m tools.order write)
 	@echo "lint: clean"
 
+check: lint
+	@$(call try,$(PYTEST) -m "not slow" $(MATHS_TESTS),$(TEST_FAILED))
+	@echo "check: lint is clean and the mathematics holds; make test checks the rest"
+
 test: lint html
-	@$(call try,BOOK_HTML=_build/html $(PYTEST) --junit-xml .make/tests.xml,a test failed: its name is above; run that one alone with .venv/bin/python -m pytest NAME)
+	@$(call try,BOOK_HTML=_build/html $(PYTEST) --junit-xml .make/tests.xml,$(TEST_FAILED))
 	@$(call try,$(PYTEST) --dist loadscope --nbval-lax --junit-xml .make/cells.xml book,a notebook cell failed: it is named above; mend it and run make notebooks)
 	@$(PYTHON_IN) tools/summary.py .make/tests.xml .make/cells.xml
 

@@ -6,6 +6,7 @@ whose code and formulas are written as in Markdown, and the chapter that introdu
 
 import importlib
 import re
+import tomllib
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,6 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 PACKAGE = "maml_tutorial"
-# As the data flows: a module imports only from its left.
-FLOW = (
-    "tasks glyphs omniglot episodes models adapt maml training evaluation baselines records "
-    "weights plots figures exercises"
-).split()
 
 
 class ApiReference(SphinxDirective):
@@ -33,12 +29,11 @@ class ApiReference(SphinxDirective):
         modules = {
             name: getattr(package, name).__module__.split(".")[1] for name in package.__all__
         }
-        order = {module: place for place, module in enumerate(FLOW)}
-        for notebook in Path(self.env.srcdir).glob("book/*.ipynb"):
-            self.env.note_dependency(str(notebook))
-        names = sorted(
-            modules, key=lambda name: (order.get(modules[name], len(FLOW)), name.lower())
-        )
+        root = Path(self.env.srcdir)
+        order = module_order(root)
+        for source in (root / "pyproject.toml", *root.glob("book/*.ipynb")):
+            self.env.note_dependency(str(source))
+        names = sorted(modules, key=lambda name: (order.index(modules[name]), name.lower()))
         return [
             self.section(module, list(group))
             for module, group in groupby(names, modules.__getitem__)
@@ -63,6 +58,12 @@ class ApiReference(SphinxDirective):
         block = StringList(["```{eval-rst}", *lines, "```"], source=heading)
         self.state.nested_parse(block, 0, section)
         return section
+
+
+def module_order(root: Path) -> list[str]:
+    """Return the package's modules as the data flows, from pyproject.toml."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    return [module for row in project["tool"]["maml_tutorial"]["order"] for module in row]
 
 
 def as_rst(lines: list[str], public: set[str]) -> list[str]:
