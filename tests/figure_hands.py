@@ -1,9 +1,13 @@
-"""Hands for the moving figures: mouse, finger and keyboard, and what is drawn before and after."""
+"""Hands for the moving figures: mouse, finger and keyboard; and eyes that read numbers off them."""
 
+import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 from page_checks import AXE_SOURCE, axe_lines
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 
 # All geometry that a figure draws, as one text: paths, dots, bars, pictures.
@@ -11,6 +15,23 @@ DRAWN = """f => [...f.querySelectorAll(
   '.mf-stage :is(path, circle, image, text, span, .mf-handle)')]
   .map(e => ['d', 'cx', 'cy', 'href', 'x', 'transform', 'style'].map(a => e.getAttribute(a)).join())
   .join(';')"""
+
+# What a plot holds, in the units of its own drawing; colours as they are painted.
+HELD = """svg => {
+  const number = (e, name) => Number(e.getAttribute(name));
+  const all = (selector, read) => [...svg.querySelectorAll(selector)].map(read);
+  const word = e => [e.textContent, number(e, 'x'), number(e, 'y')];
+  return {
+    width: svg.viewBox.baseVal.width,
+    ticks: all('.mf-axes path', e => e.getAttribute('d')),
+    labels: all('.mf-axes text', word),
+    words: all('.mf-words text', word),
+    lines: all('.mf-line', e => [getComputedStyle(e).stroke, e.getAttribute('d')]),
+    heads: all('.mf-head', e => [getComputedStyle(e).fill, e.getAttribute('d')]),
+    dots: all('.mf-dot', e => [number(e, 'cx'), number(e, 'cy')]),
+    handles: all('.mf-handle', e => e.getAttribute('transform')),
+  };
+}"""
 
 
 @contextmanager
@@ -140,3 +161,104 @@ class Hands:
         options = {"resultTypes": ["violations"], "preload": False}
         found = self.figure.evaluate("(f, options) => axe.run(f, options)", options)
         return axe_lines(found["violations"])
+
+    def plot(self, nth: int = 0) -> "Plot":
+        """Read the figure's plot of this number, once it is drawn."""
+        svg = self.find(".mf-plot").nth(nth)
+        svg.locator(".mf-axes text").first.wait_for(state="attached")
+        return Plot(svg)
+
+    def colour(self, name: str) -> str:
+        """The colour that the legend gives to a name."""
+        sample = self.find(f'.mf-key li:has(span:text-is("{name}")) path')
+        return sample.evaluate("e => getComputedStyle(e).stroke")
+
+    def slide(self, label: str, notches: int) -> None:
+        """Put a slider that many notches from its left end."""
+        slider = f'.mf-slider:has(label:text-is("{label}")) input'
+        self.press(slider, "Home", *["ArrowRight"] * notches)
+
+    def value(self, label: str) -> float:
+        """Where a slider stands."""
+        return float(self.find(f'.mf-slider:has(label:text-is("{label}")) input').input_value())
+
+    def cards(self, selector: str) -> np.ndarray:
+        """Whether there is ink in the middle of each of 4 × 4 fields of every card."""
+        grey = np.array(picture(self.figure).convert("L"))
+        corner = self.figure.bounding_box()
+        found = []
+        for card in self.find(selector).all():
+            box = card.bounding_box()
+            # Inside a border of a pixel lie 28 dots of a drawing, with a margin of one dot.
+            middles = 1 + (1 + 7 * (np.arange(4) + 0.5)) / 30 * (box["width"] - 2)
+            rows, columns = (middles + box[axis] - corner[axis] for axis in "yx")
+            found.append(grey[np.ix_(rows.astype(int), columns.astype(int))] < 128)
+        return np.array(found)
+
+
+def picture(element: Locator, style: str = "") -> Image.Image:
+    """What the browser paints in an element's box; `style` may hide what lies above it."""
+    return Image.open(io.BytesIO(element.screenshot(style=style))).convert("RGB")
+
+
+class Plot:
+    """What a plot shows, in the numbers that stand beside the ticks of its axes."""
+
+    def __init__(self, svg: Locator) -> None:
+        self.svg, held = svg, svg.evaluate(HELD)
+        self.width = held["width"]
+        # Of each axis: units of the drawing for one, and where its zero is.
+        self.units = axes(held["ticks"], held["labels"])
+        self.words = {text: self.place(x, y) for text, x, y in held["words"]}
+        self.labels = [text for text, _, _ in held["labels"]]
+        self.dots = [self.place(*dot) for dot in held["dots"]]
+        self.handles = [self.path(move)[0] for move in held["handles"]]
+        self._lines, self._heads = held["lines"], held["heads"]
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the drawing, as a point between the axes."""
+        return tuple(
+            (v - shift) / scale for v, (scale, shift) in zip((x, y), self.units, strict=True)
+        )
+
+    def path(self, drawn: str) -> np.ndarray:
+        """The corners of a path, or the place of a handle, between the axes: `(n, 2)`."""
+        numbers = np.array([float(n) for n in re.findall(r"-?[\d.]+(?:e-?\d+)?", drawn)])
+        return np.array([self.place(x, y) for x, y in numbers.reshape(-1, 2)])
+
+    def lines(self, colour: str | None = None) -> list[np.ndarray]:
+        """All lines, or those of a colour, in the order they are drawn in."""
+        return [self.path(drawn) for stroke, drawn in self._lines if colour in (None, stroke)]
+
+    def tip(self, colour: str) -> tuple[float, float]:
+        """Where the one arrow of a colour points to."""
+        (head,) = [drawn for fill, drawn in self._heads if fill == colour]
+        return tuple(self.path(head.rstrip("Z"))[0])
+
+    def map(self, places: np.ndarray) -> np.ndarray:
+        """The map's colours at places between the axes, without what is drawn on it: `(n, 3)`."""
+        painted = np.array(picture(self.svg, ".mf-plot > g:not(:has(image)) { opacity: 0 }"))
+        scale = painted.shape[1] / self.width
+        at = [(place * u[0] + u[1]) * scale for place, u in zip(places.T, self.units, strict=True)]
+        return painted[at[1].astype(int), at[0].astype(int)].astype(float)
+
+
+def axes(ticks: list[str], labels: list[list]) -> list[tuple[float, float]]:
+    """Scale and shift of the x axis and of the y axis, from ticks and the numbers beside them."""
+    found = []
+    for pattern, coordinate in ((r"M(\S+) \S+v5", 1), (r"M\S+ (\S+)h-5", 2)):
+        pairs = []
+        for tick in ticks:
+            if match := re.fullmatch(pattern, tick):
+                at = float(match[1])
+                # A number stands under its tick, or with its foot four units below it.
+                foot = at + 4 * (coordinate == 2)
+                near = [w[0] for w in labels if abs(w[coordinate] - foot) < 0.1]
+                numbers = [n for n in near if re.fullmatch(r"−?[\d.]+", n)]
+                assert len(numbers) == 1, f"beside a tick stands {near}"
+                pairs.append((float(numbers[0].replace("−", "-")), at))
+        values, places = zip(*pairs, strict=True)
+        scale, shift = np.polyfit(values, places, 1)
+        assert np.allclose(np.multiply(values, scale) + shift, places, atol=0.5)
+        found.append((scale, shift))
+    return found

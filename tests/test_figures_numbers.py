@@ -1,0 +1,626 @@
+"""The moving figures show the package's numbers; a fault planted in a script is seen.
+
+What a figure shows is read off it as a reader would: colours of a map, ends of lines, dots, words,
+against the numbers beside the ticks. The figures are built here, small, with data of their own.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from figure_hands import Hands, Plot, opened
+from pytest import approx
+from torch.nn.functional import mse_loss
+
+from maml_tutorial import MLP, ImageClasses, Task, adapt, correct, init_params, make_loss
+from maml_tutorial import figures as f
+from maml_tutorial import make_predict as predictor
+from maml_tutorial.figures.page import FOLDER
+from maml_tutorial.plots import COLOURS, show
+
+pytestmark = pytest.mark.browser
+PIXEL = 0.02  # in an axis's numbers; the ends of lines are drawn to a tenth of a pixel
+WHITE = "rgb(255, 255, 255)"
+
+
+def number(text: str) -> float:
+    return float(text.replace("−", "-"))
+
+
+def rgb(name: str) -> str:
+    """A colour of the book's palette, as the browser writes it."""
+    red, green, blue = bytes.fromhex(COLOURS[name][1:])
+    return f"rgb({red}, {green}, {blue})"
+
+
+def numbers(pattern: str, text: str) -> list[float]:
+    """The groups of `pattern` in `text`, which must be there."""
+    found = re.search(pattern, text)
+    assert found, f"no {pattern!r} in {text!r}"
+    return [number(group) for group in found.groups()]
+
+
+def still():
+    return show(plt.figure(), alt="A drawing.")
+
+
+# Two waves a·sin(x − b), with everything about them from the package's own `adapt`.
+
+TWO = {"first wave": (3.8, 0.6), "second wave": (2.2, 1.9)}
+STARTS = {"low": (1.2, 1.5), "high": (3.1, 0.9)}
+A_AXIS, B_AXIS = torch.linspace(0, 5, 81), torch.linspace(0, 3.1, 81)
+X_SUPPORT, X_QUERY = torch.tensor([-3.7, -1.2, 0.4, 2.6]), torch.linspace(-5, 5, 21)
+RATE = 0.1
+
+
+def wave_loss(params, x, y):
+    """One loss a start."""
+    a, b = params["a"][..., None], params["b"][..., None]
+    return (a * torch.sin(x - b) - y).square().mean(dim=-1)
+
+
+def on(wave, x):
+    return wave[0] * torch.sin(x - wave[1])
+
+
+def stepped(starts, wave, steps):
+    """Where `steps` steps on a wave's support points lead from starts (a, b): `(n, 2)`."""
+    params = {k: v.clone().requires_grad_() for k, v in zip("ab", starts.T, strict=True)}
+    phi = adapt(wave_loss, params, X_SUPPORT, on(wave, X_SUPPORT), inner_lr=RATE, inner_steps=steps)
+    return torch.stack([phi["a"], phi["b"]], dim=1).detach()
+
+
+def loss_at(starts, wave, x):
+    return wave_loss(dict(zip("ab", starts.T, strict=True)), x, on(wave, x))
+
+
+def support_loss(wave):
+    return lambda starts: loss_at(starts, wave, X_SUPPORT)
+
+
+def loss_after(steps):
+    """The mean query loss of both waves after `steps` steps, from starts (a, b)."""
+    return lambda starts: torch.stack(
+        [loss_at(stepped(starts, wave, steps), wave, X_QUERY) for wave in TWO.values()]
+    ).mean(dim=0)
+
+
+def on_the_grid(function):
+    return function(torch.cartesian_prod(A_AXIS, B_AXIS)).view(len(A_AXIS), len(B_AXIS))
+
+
+def lowest(values):
+    """Where on the grid a map is lowest: (a, b)."""
+    row, column = divmod(values.argmin().item(), len(B_AXIS))
+    return A_AXIS[row].item(), B_AXIS[column].item()
+
+
+def drag_theta():
+    return f.drag_theta(
+        TWO,
+        torch.stack([on_the_grid(support_loss(wave)) for wave in TWO.values()]),
+        a_axis=A_AXIS,
+        b_axis=B_AXIS,
+        x_support=X_SUPPORT,
+        x_query=X_QUERY,
+        inner_lr=RATE,
+        starts={name: torch.tensor(start) for name, start in STARTS.items()},
+        still=still(),
+    )
+
+
+def m_steps_landscape():
+    landscapes = torch.stack([on_the_grid(loss_after(m)) for m in range(4)])
+    return f.m_steps_landscape(landscapes, a_axis=A_AXIS, b_axis=B_AXIS, still=still())
+
+
+def bands_are(plot: Plot, function: Callable) -> None:
+    """The map has the colour of the band that the loss lies in, at places not near an edge."""
+    levels = f.band_levels(on_the_grid(function)).numpy()
+    middles = np.append((levels[1:] + levels[:-1]) / 2, levels[-1])
+    ramp = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in f.DEEP])
+    share = (middles - levels[0]) / (levels[-1] - levels[0])
+    shades = np.stack([np.interp(share, [0, 0.5, 1], channel) for channel in ramp.T], axis=1)
+    assert (np.diff(shades.sum(axis=1)) > 0).all(), "dark is low"
+    starts = torch.cartesian_prod(torch.linspace(0.2, 4.8, 12), torch.linspace(0.1, 3.0, 12))
+    around = torch.tensor([[0, 0], [0.05, 0.04], [-0.05, 0.04], [0.05, -0.04], [-0.05, -0.04]])
+    losses = torch.stack([function(starts + shift) for shift in around]).numpy()
+    bands = np.searchsorted(levels, losses, side="right") - 1
+    clear = (bands == bands[0]).all(axis=0)
+    wanted = bands[0, clear]
+    assert clear.sum() > 60 and len(set(wanted)) > 5
+    painted = plot.map(starts.flip(1).numpy()[clear])
+    assert np.abs(painted - shades[wanted]).max() < 4
+
+
+def the_maps_of_two_waves(hands: Hands) -> None:
+    for i, (name, wave) in enumerate(TWO.items()):
+        plot = hands.plot(i)
+        assert name in plot.labels
+        bands_are(plot, support_loss(wave))
+        assert plot.words["★"] == approx((wave[1], wave[0]), abs=0.2)
+
+
+def the_step_on_two_waves(hands: Hands) -> None:
+    for name, start in STARTS.items():
+        hands.find(f"button:text-is('{name}')").click()
+        theta, ends = torch.tensor([start]), []
+        for i, wave in enumerate(TWO.values()):
+            plot, phi = hands.plot(i), stepped(theta, wave, 1)
+            there = phi[0].flip(0).tolist()
+            assert plot.handles[0] == approx(start[::-1], abs=PIXEL)
+            # One line under the other, white and red, from the start to where the step ends.
+            lines = plot.lines(WHITE) + plot.lines(rgb("vermilion"))
+            assert len(lines) == 2
+            for line in lines:
+                assert line == approx(np.array([start[::-1], there]), abs=PIXEL)
+            assert plot.dots == [approx(there, abs=PIXEL)]
+            wanted = [loss_at(at, wave, X_QUERY).item() for at in (theta, phi)]
+            said = hands.find(".mf-key .mf-number").nth(i).inner_text()
+            assert numbers(r"(\S+) → (\S+)", said) == approx(wanted, abs=0.0051)
+            ends.append(wanted)
+        said = numbers(r"(\S+) before, (\S+) after one step", hands.text(".mf-key strong"))
+        assert said == approx(np.mean(ends, axis=0).tolist(), abs=0.0051)
+
+
+def the_landscape_after_m_steps(hands: Hands) -> None:
+    for m in (0, 2):
+        hands.slide("steps m", m)
+        plot, values = hands.plot(), on_the_grid(loss_after(m))
+        bands_are(plot, loss_after(m))
+        (a, b), fixed = lowest(values), lowest(on_the_grid(loss_after(0)))
+        assert plot.words["★"] == approx((b, a), abs=0.2)
+        assert plot.words["■"] == approx(fixed[::-1], abs=0.2)
+        star, square = hands.find(".mf-key .mf-number").all_inner_texts()
+        at_star = numbers(r"(\S+), at a = (\S+), b = (\S+)", star)
+        assert at_star == [
+            approx(values.min().item(), abs=0.0051),
+            approx(a, abs=0.051),
+            approx(b, abs=0.0051),
+        ]
+        at_square = loss_after(m)(torch.tensor([fixed])).item()
+        assert number(square) == approx(at_square, abs=0.0051)
+
+
+# One parameter, f(x) = θx.
+
+HAND = {"theta": 0.2, "inner_lr": 0.1, "support": (1.0, 2.0), "query": (2.0, 2.0)}
+
+
+def meta_gradient():
+    return f.meta_gradient(**HAND, still=still())
+
+
+def line_loss(params, x, y):
+    return (params["theta"] * x - y).square()
+
+
+def hand_numbers(theta: float, inner_lr: float) -> dict[str, float]:
+    """φ, the query loss there, and both gradients, by autograd."""
+    found = {}
+    for name, first_order in (("exact", False), ("first order", True)):
+        params = {"theta": torch.tensor(theta, dtype=torch.float64, requires_grad=True)}
+        support, query = (torch.tensor(HAND[k]).double() for k in ("support", "query"))
+        phi = adapt(line_loss, params, *support, inner_lr=inner_lr, first_order=first_order)
+        loss = line_loss(phi, *query)
+        (slope,) = torch.autograd.grad(loss, params["theta"])
+        found |= {name: slope.item(), "loss": loss.item(), "phi": phi["theta"].item()}
+    return found
+
+
+def both_meta_gradients(hands: Hands) -> None:
+    theta = HAND["theta"]
+    for inner_lr in (0.1, 0.6):  # at the second, the two gradients have opposite signs
+        hands.slide("step size α", round(inner_lr / 0.05))
+        wanted, plot = hand_numbers(theta, inner_lr), hands.plot(1)
+        assert plot.handles[0] == approx((theta, wanted["loss"]), abs=2 * PIXEL)
+        said = numbers(r"exact (\S+), first order (\S+)", hands.text(".mf-sum"))
+        for name, value in zip(("exact", "first order"), said, strict=True):
+            slope = wanted[name]
+            assert value == approx(slope, abs=0.0051)
+            (cell,) = hands.find(f'tr:has(th:text-matches("^{name}")) td').all_inner_texts()
+            assert number(cell) == approx(slope, abs=0.0051)
+            tangent, shaft = plot.lines(hands.colour(name))
+            run, rise = tangent[1] - tangent[0]
+            assert rise / run == approx(slope, abs=0.1)
+            assert tangent.mean(axis=0) == approx((theta, wanted["loss"]), abs=2 * PIXEL)
+            # The arrow goes from θ to where a step of a tenth of the slope leads: downhill.
+            assert shaft[0][0] == approx(theta, abs=PIXEL)
+            assert plot.tip(hands.colour(name))[0] == approx(theta - 0.1 * slope, abs=PIXEL)
+        (curve,) = [line for line in plot.lines() if len(line) > 2]
+        for t, loss in curve[::10]:
+            assert loss == approx(hand_numbers(t, inner_lr)["loss"], rel=0.03, abs=0.1)
+        for line, slope in zip(hands.plot(0).lines(), (theta, wanted["phi"]), strict=True):
+            run, rise = line[1] - line[0]
+            assert rise / run == approx(slope, abs=PIXEL)
+
+
+# Networks that adapt to a wave.
+
+LEARNERS = {name: init_params(MLP(), seed=i) for i, name in enumerate(("MAML", "random start"))}
+
+
+def sine_adapt():
+    return f.sine_adapt(LEARNERS, inner_lr=0.02, still=still())
+
+
+def the_descent_on_a_wave(hands: Hands) -> None:
+    hands.slide("steps", 6)
+    height, phase = hands.value("amplitude"), hands.value("phase")
+    points = hands.find(".mf-handle").evaluate_all("h => h.map(e => e.ariaValueNow)")
+    x = torch.tensor([[float(p)] for p in points])
+    grid = torch.linspace(-5, 5, 101)[:, None]
+    curves, errors = hands.plot(0), hands.plot(1)
+    assert "mean squared error" in errors.labels
+    for (name, params), dot in zip(LEARNERS.items(), errors.dots, strict=True):
+        found = []
+        for steps in range(21):
+            phi = adapt(
+                make_loss(MLP(), mse_loss), params, x, height * torch.sin(x - phase),
+                inner_lr=0.02, inner_steps=steps, first_order=True,
+            )  # fmt: skip
+            predicted = predictor(MLP())(phi, grid).detach()
+            found.append(mse_loss(predicted, height * torch.sin(grid - phase)).item())
+            if steps == 6:
+                (curve,) = curves.lines(hands.colour(name))
+                assert curve == approx(torch.cat([grid, predicted], dim=1).numpy(), abs=PIXEL)
+        (path,) = errors.lines(hands.colour(name))
+        assert path == approx(np.array(list(enumerate(found))), abs=PIXEL)
+        assert dot == approx((6, found[6]), abs=PIXEL)
+        said = hands.find(f'.mf-key li:has(span:text-is("{name}")) .mf-number').inner_text()
+        assert number(said) == approx(found[6], abs=0.0051)
+    assert "after 6 steps" in hands.text(".mf-key")
+
+
+# Letters: drawings of 4 × 4 fields, each with ink or without, no two alike.
+
+
+@cache
+def drawings(n: int) -> torch.Tensor:
+    fields = torch.rand(n, 1, 4, 4, generator=torch.Generator().manual_seed(n)) < 0.5
+    assert len(fields.unique(dim=0)) == n
+    return fields.repeat_interleave(7, dim=2).repeat_interleave(7, dim=3).float()
+
+
+def fields(images: torch.Tensor) -> np.ndarray:
+    return images[:, 0, 3::7, 3::7].numpy() > 0
+
+
+def letter_task():
+    """Two tasks of three letters, made-up answers after 0 … 3 steps, cards right by then."""
+    images = drawings(12).view(2, 6, 1, 28, 28)
+    labels = torch.tensor([[2, 0, 1], [1, 2, 0]])
+    tasks = Task(images[:, :3], labels, images[:, 3:], labels.flip(1))
+    generator = torch.Generator().manual_seed(5)
+    answers = {
+        name: torch.randn(2, 4, 3, 3, generator=generator).mul(1.5).softmax(dim=-1)
+        for name in ("MAML", "random start")
+    }
+    cards = torch.tensor([[0, 2, 1, 3], [1, 0, 3, 2]])
+    return tasks, answers, {"MAML": cards, "random start": 3 - cards}
+
+
+def letter_adapt():
+    tasks, answers, cards = letter_task()
+    return f.letter_adapt(tasks, answers, cards, n_way=3, still=still())
+
+
+def the_answers_to_letters(hands: Hands) -> None:
+    tasks, answers, cards = letter_task()
+    for name, task, steps in (("MAML", 0, 2), ("random start", 0, 1), ("random start", 1, 2)):
+        if f"task {task + 1} of 2" != hands.text(".mf-row strong"):
+            hands.find("button[aria-label='next task']").click()
+        hands.find(f"label:has-text('{name}') input").check()
+        hands.slide("inner steps", steps)
+        support, query = tasks.y_support[task].argsort(), tasks.y_query[task].argsort()
+        drawn = fields(torch.cat([tasks.x_support[task][support], tasks.x_query[task][query]]))
+        assert (hands.cards(".mf-image") == drawn).all()
+        given = answers[name][:, steps]  # (task, query image, class)
+        right = correct(given.flatten(0, 1), tasks.y_query.flatten()).view(2, 3).int()
+        loss = -given[task, range(3), tasks.y_query[task]].log().mean().item()
+        said = hands.text(".mf-sum")
+        assert f"{name}, after {steps} step" in said
+        assert numbers(r"(\d) of 3 queries right", said) == [right[task].sum()]
+        assert numbers(r"(\d) of 3 cards", said) == [cards[name][task, steps]]
+        said = hands.text(".mf-sum + p")
+        found = numbers(r"Query loss (\S+) \(knowing nothing: ([\d.]+)", said)
+        assert found == approx([loss, np.log(3)], abs=0.0051)
+        assert numbers(r"(\d) of 6 queries right", said) == [right.sum()]
+        for k, row in enumerate(query):
+            box = hands.find(".mf-query").nth(k)
+            shares, wins = given[task, row], given[task, row].max()
+            mark = "✓" if right[task, row] else "✗"
+            verdict = f"{mark} says {shares.argmax()}, with {round(100 * wins.item())} %"
+            assert box.locator(".mf-verdict").inner_text() == verdict
+            heights = box.locator(".mf-bar").evaluate_all("b => b.map(e => e.clientHeight)")
+            assert heights == approx((max(heights) * shares / wins).tolist(), abs=1)
+
+
+def letters_to_play():
+    """Six letters of two drawings, and three rounds of five cards: right are 3, 4 and 0."""
+    images = drawings(30)
+    letters = ImageClasses(images[:12].view(6, 2, 1, 28, 28), ("?",) * 6, ("Script",) * 6)
+    return letters, (images[12:27].view(3, 5, 1, 28, 28), images[27:], [3, 4, 0])
+
+
+def game_and_score():
+    """The game, and a plot from 0 to 100 % beside it, with a line that marks both ends."""
+    letters, opening = letters_to_play()
+    game = f.one_shot_game(letters, opening, drawings=2, still=still())
+    figure, axis = plt.subplots(figsize=(4, 3))
+    axis.plot([1, 1], [0, 100], color="#123456")
+    axis.set(xlim=(0, 4), ylim=(-5, 105))
+    star = f.your_score(figure, axis, x=2, alt="A plot.")
+    return f.LiveFigure(game.html + star.html, game.alt)
+
+
+def wilson(right: int, rounds: int) -> list[float]:
+    """The rates p with (right − np)² = 1.96² np(1 − p), low and high."""
+    z2 = 1.96**2
+    return sorted(np.roots([rounds**2 + z2 * rounds, -rounds * (2 * right + z2), right**2]).real)
+
+
+def a_game_and_its_score(hands: Hands) -> None:
+    _, (cards, asked, answers) = letters_to_play()
+    score = Hands(hands.page, "your_score")
+    right = 0
+    for i, (answer, choice) in enumerate(zip(answers, (3, 0, 0), strict=True)):
+        drawn = fields(torch.cat([asked[i : i + 1], cards[i]]))
+        assert (hands.cards(".mf-image") == drawn).all()
+        hands.find(".mf-card").nth(choice).click()
+        right += choice == answer
+        verdict = "✓ Right." if choice == answer else f"✗ It was card {answer}."
+        assert hands.text(".mf-sum") == verdict
+        outlines = hands.find(".mf-card").evaluate_all(
+            "cards => cards.map(e => getComputedStyle(e).outlineColor)"
+        )
+        assert [colour == rgb("green") for colour in outlines] == [k == answer for k in range(5)]
+        low_and_high = wilson(right, i + 1)
+        said = [right, i + 1, *(round(100 * end) for end in low_and_high)]
+        pattern = r"You: (\d) of (\d) right.*interval.*?(\d+) to (\d+) %"
+        assert numbers(pattern, hands.text(".mf-score")) == said
+        assert numbers(pattern, score.text(".mf-note")) == said
+        # The whisker and the dot, between where 0 and 100 % are written.
+        read = """f => [...f.querySelectorAll('.mf-interval :is(text, .mf-blue)')].map(e => [
+          e.textContent, ...['x', 'x1', 'x2', 'cx'].map(a => parseFloat(e.getAttribute(a)))])"""
+        drawn = hands.figure.evaluate(read)
+        zero, hundred = (next(e[1] for e in drawn if e[0] == end) for end in ("0 %", "100 %"))
+        (_, _, *ends, _), (_, _, _, _, dot) = (e for e in drawn if not e[0])
+        places = [(at - zero) / (hundred - zero) for at in (*ends, dot)]
+        assert places == approx([*low_and_high, right / (i + 1)], abs=0.002)
+        # The same in the plot, between the ends of its own line.
+        read = """f => [...f.querySelectorAll('.mf-still path')].filter(e => [
+          e.style.stroke, getComputedStyle(e).stroke].includes('rgb(18, 52, 86)'))
+          .concat(...f.querySelectorAll('.mf-you path')).map(e => e.getAttribute('d'))"""
+        scale, whisker = (
+            np.array([float(n) for n in re.findall(r"-?[\d.]+", d)]).reshape(-1, 2)[:, 1]
+            for d in score.figure.evaluate(read)
+        )
+        places = (whisker - scale[0]) / (scale[1] - scale[0])
+        assert places == approx(low_and_high, abs=0.002)
+        star = float(score.find(".mf-star-you").get_attribute("y")) - 6
+        assert (star - scale[0]) / (scale[1] - scale[0]) == approx(right / (i + 1), abs=0.002)
+        if i < 2:
+            hands.find("button:text('Next round')").click()
+
+
+# Each check, and the figure it reads.
+CHECKS = {
+    the_maps_of_two_waves: drag_theta,
+    the_step_on_two_waves: drag_theta,
+    the_landscape_after_m_steps: m_steps_landscape,
+    both_meta_gradients: meta_gradient,
+    the_descent_on_a_wave: sine_adapt,
+    the_answers_to_letters: letter_adapt,
+    a_game_and_its_score: game_and_score,
+}
+
+
+class Fault(NamedTuple):
+    """What is planted in a script, and the check that must see it."""
+
+    script: str
+    right: str
+    wrong: str
+    check: Callable[[Hands], None]
+
+
+DOWN = "(1 - j / (height - 1)) * (rows - 1)", "(j / (height - 1)) * (rows - 1)"
+SHADES = "const stops = ramp.map", "const stops = [...ramp].reverse().map"
+FAULTS = {
+    "the maps upside down": Fault("plot", *DOWN, the_maps_of_two_waves),
+    "the landscape upside down": Fault("plot", *DOWN, the_landscape_after_m_steps),
+    "the maps' colours reversed": Fault("plot", *SHADES, the_maps_of_two_waves),
+    "the landscape's colours reversed": Fault("plot", *SHADES, the_landscape_after_m_steps),
+    "the landscape of another m": Fault(
+        "m_steps_landscape",
+        "plot.bands(frames[m].map",
+        "plot.bands(frames[Math.max(0, m - 1)].map",
+        the_landscape_after_m_steps,
+    ),
+    "the star where the square is": Fault(
+        "m_steps_landscape",
+        "plot.text(best[1], best[0]",
+        "plot.text(first[1], first[0]",
+        the_landscape_after_m_steps,
+    ),
+    "arrows uphill": Fault(
+        "meta_gradient",
+        "clamp(state.theta - 0.1 * slope",
+        "clamp(state.theta + 0.1 * slope",
+        both_meta_gradients,
+    ),
+    "a step uphill": Fault(
+        "drag_theta",
+        "[a - innerLr * slopeA, b - innerLr * slopeB]",
+        "[a + innerLr * slopeA, b + innerLr * slopeB]",
+        the_step_on_two_waves,
+    ),
+    "a line that leads away from the step": Fault(
+        "drag_theta",
+        "plot.line([theta[1], phi[1]], [theta[0], phi[0]]",
+        "plot.line([theta[1], 2 * theta[1] - phi[1]], [theta[0], 2 * theta[0] - phi[0]]",
+        the_step_on_two_waves,
+    ),
+    "exact and first order swapped in the plot": Fault(
+        "meta_gradient",
+        '[[now.firstOrder, "mf-green mf-dash-dotted", -top / 4], [now.exact, "mf-vermilion"',
+        '[[now.exact, "mf-green mf-dash-dotted", -top / 4], [now.firstOrder, "mf-vermilion"',
+        both_meta_gradients,
+    ),
+    "exact and first order swapped in the legend": Fault(
+        "meta_gradient",
+        'key("exact", "mf-vermilion").node, key("first order", "mf-green mf-dash-dotted")',
+        'key("first order", "mf-vermilion").node, key("exact", "mf-green mf-dash-dotted")',
+        both_meta_gradients,
+    ),
+    "exact and first order swapped in the table": Fault(
+        "meta_gradient",
+        "now.firstOrder, now.curvature, now.factor, now.exact]",
+        "now.exact, now.curvature, now.factor, now.firstOrder]",
+        both_meta_gradients,
+    ),
+    "the step's dot left at the start": Fault(
+        "drag_theta",
+        "plot.dot(phi[1], phi[0]",
+        "plot.dot(theta[1], theta[0]",
+        the_step_on_two_waves,
+    ),
+    "the error's dot left at the start": Fault(
+        "sine_adapt", "errors.dot(state.steps,", "errors.dot(0,", the_descent_on_a_wave
+    ),
+    "the curves before any step": Fault(
+        "sine_adapt",
+        "plot.line(grid, curves[state.steps]",
+        "plot.line(grid, curves[0]",
+        the_descent_on_a_wave,
+    ),
+    "bits for nats": Fault(
+        "letter_adapt", "-Math.log(Math.max", "-Math.log2(Math.max", the_answers_to_letters
+    ),
+    "a guesser's loss in bits": Fault(
+        "letter_adapt", "Math.log(nWay)", "Math.log2(nWay)", the_answers_to_letters
+    ),
+    "absolute error on an axis that says squared": Fault(
+        "sine_adapt",
+        "(y - wave(grid[i])) ** 2",
+        "Math.abs(y - wave(grid[i]))",
+        the_descent_on_a_wave,
+    ),
+    "absolute error on two waves": Fault(
+        "drag_theta",
+        "(a * Math.sin(x - b) - ys[i]) ** 2)",
+        "Math.abs(a * Math.sin(x - b) - ys[i]))",
+        the_step_on_two_waves,
+    ),
+    "one wave twice in the total": Fault(
+        "drag_theta", "pair[k])", "ends[0][k])", the_step_on_two_waves
+    ),
+    "the other wave's query loss": Fault(
+        "drag_theta",
+        "loss(phi, data.xQuery, wave.query)",
+        "loss(phi, data.xQuery, waves[1 - i].query)",
+        the_step_on_two_waves,
+    ),
+    "one task counted for all": Fault(
+        "letter_adapt", "sum + rightOf(task)", "sum + rightOf(state.task)", the_answers_to_letters
+    ),
+    "the cards right after the last step": Fault(
+        "letter_adapt",
+        "cards[state.task][state.steps]",
+        "cards[state.task][nSteps]",
+        the_answers_to_letters,
+    ),
+    "the cards right a step before": Fault(
+        "letter_adapt",
+        "cards[state.task][state.steps]",
+        "cards[state.task][Math.max(0, state.steps - 1)]",
+        the_answers_to_letters,
+    ),
+    "the cards of the first task": Fault(
+        "letter_adapt",
+        "const first = state.task * 2 * nWay;",
+        "const first = 0;",
+        the_answers_to_letters,
+    ),
+    "the cards of the round before": Fault(
+        "one_shot_game",
+        "data.opening[kept[5]?.rounds ?? 0]",
+        "data.opening[Math.max(0, (kept[5]?.rounds ?? 0) - 1)]",
+        a_game_and_its_score,
+    ),
+    "tick and cross exchanged on answers": Fault(
+        "letter_adapt", '"✓" : "✗"', '"✗" : "✓"', the_answers_to_letters
+    ),
+    "tick and cross exchanged in the game": Fault(
+        "one_shot_game", '"✓ Right." : `✗ It', '"✗ Right." : `✓ It', a_game_and_its_score
+    ),
+    "an interval half as long": Fault(
+        "kit", "(1.96 * Math.sqrt", "(0.98 * Math.sqrt", a_game_and_its_score
+    ),
+    "the game's whisker half as long": Fault(
+        "one_shot_game",
+        "line(low, high, 22,",
+        "line((3 * low + high) / 4, (low + 3 * high) / 4, 22,",
+        a_game_and_its_score,
+    ),
+    "the star's whisker half as long": Fault(
+        "your_score",
+        "`M${x1} ${y1}L${x2} ${y2}`",
+        "`M${(x + x1) / 2} ${(y + y1) / 2}L${(x + x2) / 2} ${(y + y2) / 2}`",
+        a_game_and_its_score,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator:
+    from page_checks import launched
+
+    with launched(chromium) as started:
+        yield started
+
+
+@cache
+def built(figure: Callable) -> str:
+    return figure().html
+
+
+@pytest.fixture
+def hands(browser, tmp_path) -> Iterator[Callable]:
+    """Hands on a page that holds one figure and nothing else."""
+    with ExitStack() as stack:
+
+        def laid_on(html: str) -> Hands:
+            path = tmp_path / "page.html"
+            head = '<!doctype html><meta charset="utf-8"><title>A figure</title>'
+            path.write_text(f'{head}<body style="width: 46rem">{html}', encoding="utf-8")
+            page = stack.enter_context(opened(browser, path.as_uri(), reduced_motion="reduce"))
+            found = page.locator(".maml-figure").first
+            assert found.get_attribute("data-state") == "live"
+            return Hands(page, found.get_attribute("data-figure"))
+
+        yield laid_on
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_figure_shows_the_packages_numbers(hands, check):
+    check(hands(built(CHECKS[check])))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_planted_in_a_script_is_seen(hands, name):
+    script, right, wrong, check = FAULTS[name]
+    source = (FOLDER / f"{script}.js").read_text("utf-8")
+    html = built(CHECKS[check])
+    planted = source.count(right) == 1 and right in html
+    assert planted, f"{script}.js no longer has one {right!r}: plant the fault anew"
+    laid = hands(html.replace(right, wrong))
+    with pytest.raises(AssertionError):
+        check(laid)
