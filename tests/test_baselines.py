@@ -1,7 +1,10 @@
 """The honest beginners do what they say, and meet the same tasks as everybody else."""
 
+import math
+
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from maml_tutorial import (
     EpisodeSampler,
@@ -78,6 +81,14 @@ def test_a_new_head_learns_classes_that_lie_apart() -> None:
     assert outcomes(sampler, lambda task: new_head(task, pixels), n_tasks=20).all()
 
 
+def test_a_new_head_looks_at_the_direction_of_the_features_alone(tasks: Task) -> None:
+    def stretched(x: torch.Tensor) -> torch.Tensor:
+        """Each image's features, longer by a factor of its own, 1 to 11."""
+        return pixels(x) * (1 + 10 * x[..., 0, 0, :1])
+
+    assert torch.equal(new_head(tasks, stretched), new_head(tasks, pixels))
+
+
 def test_a_new_head_on_useless_features_guesses(sampler: EpisodeSampler) -> None:
     right = outcomes(sampler, lambda task: new_head(task, lambda x: x[..., 0, 0, :1]), n_tasks=300)
     assert abs(right.mean() - 0.2) < 0.05
@@ -105,6 +116,19 @@ def test_pre_trained_features_tell_letters_apart_and_are_the_same_for_the_same_s
     ).float().mean() > 0.9
     again, other = (pretrain(letters, epochs=30, batch_size=16, seed=s) for s in (0, 1))
     assert torch.equal(again(x), features(x)) and not torch.equal(other(x), features(x))
+
+
+def test_the_learning_rate_falls_to_zero_along_a_cosine_step_by_step(
+    letters: torch.Tensor,
+) -> None:
+    rates = []
+    watch = register_optimizer_step_pre_hook(
+        lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"])
+    )
+    pretrain(letters, epochs=3, batch_size=7, lr=0.02)
+    watch.remove()
+    n = 3 * 5  # 32 images make five batches
+    assert rates == pytest.approx([0.01 * (1 + math.cos(math.pi * i / n)) for i in range(n)])
 
 
 def test_an_images_features_do_not_depend_on_its_neighbours(letters: torch.Tensor) -> None:

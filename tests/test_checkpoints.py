@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -179,6 +180,62 @@ def test_a_run_that_is_ended_in_the_middle_goes_on_to_the_same_weights(whole, tm
 
 def invoke(tmp_path, *options):
     return CliRunner().invoke(main, ["train", "sinusoid-k5", "--output", str(tmp_path), *options])
+
+
+def cut_off(folder, monkeypatch, after, *options):
+    """Train until some steps after the first checkpoint, when the tasks give out."""
+    tasks, left = SinusoidTasks(5, 5), after
+
+    def sample(n_tasks, generator):
+        nonlocal left
+        if (folder / "sinusoid-k5.checkpoint").exists():
+            if left == 0:
+                raise OSError("no more tasks")
+            left -= 1
+        return tasks(n_tasks, generator)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(presets.Sinusoid, "sampler", lambda run: sample)
+        result = invoke(folder, *options)
+    assert result.exit_code == 1 and "no more tasks" in result.output
+
+
+@dataclass(frozen=True)
+class Later(presets.Sinusoid):
+    """The preset of a later version of the package: it has a setting more."""
+
+    pull: float = 0.5
+
+
+def test_a_setting_that_only_one_of_the_versions_knows_counts_as_another(tmp_path, monkeypatch):
+    options = ("--meta-steps", "3", "--checkpoint-every", "1")
+    earlier, later = presets.PRESETS["sinusoid-k5"], Later(k_shot=5)
+    for before, after, words in (
+        (earlier, later, "pull None, now 0.5"),
+        (later, earlier, "pull 0.5, now None"),
+    ):
+        folder = tmp_path / type(before).__name__
+        monkeypatch.setitem(presets.PRESETS, "sinusoid-k5", before)
+        cut_off(folder, monkeypatch, 0, *options)
+        monkeypatch.setitem(presets.PRESETS, "sinusoid-k5", after)
+        result = invoke(folder, *options, "--resume")
+        assert result.exit_code == 1 and f"other settings: {words}" in result.output
+
+
+def test_logs_of_steps_that_are_taken_again_are_shown_once(tmp_path, monkeypatch):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    options = ("--meta-steps", "9", "--checkpoint-every", "4", "--logs")
+    cut_off(tmp_path, monkeypatch, 2, *options)  # steps 5 and 6 are in the logs alone
+
+    def losses():
+        logs = accumulator.EventAccumulator(str(tmp_path / "sinusoid-k5.logs")).Reload()
+        return [event.step for event in logs.Scalars("loss")]
+
+    assert losses() == [1, 2, 3, 4, 5, 6]
+    result = invoke(tmp_path, *options, "--resume")
+    assert result.exit_code == 0 and "going on after step 4" in result.output
+    assert losses() == [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_the_command_says_in_a_line_why_it_cannot_resume(tmp_path):

@@ -87,6 +87,27 @@ def test_rotations_are_further_classes_and_a_class_keeps_its_turn():
     assert torch.equal(corners(tasks.x_query).argmax(-1), turn_s.repeat_interleave(2, 1))
 
 
+def test_a_class_is_dealt_in_every_turn_equally_often():
+    # Random drawings, no two alike: each one dealt is looked up among all drawings in all turns.
+    images = torch.rand(12, 5, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+    found = {
+        torch.rot90(images[c, e], turn, dims=(-2, -1)).numpy().tobytes(): (c, turn)
+        for c in range(12)
+        for e in range(5)
+        for turn in range(4)
+    }
+    tasks = draw(images=images, n_tasks=600, n_way=8, rotations=True, k_shot=1, k_query=2)
+    counts = torch.zeros(12, 4)
+    for support, query in zip(tasks.x_support, tasks.x_query, strict=True):
+        pairs = [found[x.numpy().tobytes()] for x in support]
+        assert len(set(pairs)) == 8
+        assert [found[x.numpy().tobytes()] for x in query] == [p for p in pairs for _ in range(2)]
+        for pair in pairs:
+            counts[pair] += 1
+    # 600 tasks × 8 classes over 48 places: 100 each, give or take 5 standard deviations.
+    assert (counts - 100).abs().max() < 5 * 100**0.5
+
+
 def test_without_rotations_nothing_is_turned():
     images = labelled_images()
     images[:, :, 0, 0, 2] = 255

@@ -151,12 +151,120 @@ BUGS = {
         "(0.1, 0.5)",
         "test_tasks.py::test_support_and_query_lie_on_one_wave",
     ),
+    "query points on the right half": (
+        "tasks.py",
+        "y = amplitude * torch.sin(x - phase)",
+        "x[:, self.k_shot :].abs_()\n        y = amplitude * torch.sin(x - phase)",
+        "test_tasks.py::test_support_and_query_points_lie_anywhere",
+    ),
+    "a turn that belongs to the class": (
+        "episodes.py",
+        "_turn(x, classes // n_classes)",
+        "_turn(x, classes % self.n_turns)",
+        "test_episodes.py::test_a_class_is_dealt_in_every_turn_equally_often",
+    ),
+    "upright tasks that are turned": (
+        "presets.py",
+        "upright = EpisodeSampler(unseen.images, **self._shape())",
+        "upright = EpisodeSampler(unseen.images, **self._shape(), rotations=True)",
+        "test_presets.py::test_every_test_is_what_its_label_says",
+    ),
+    "inductive in name only": (
+        "presets.py",
+        'turned, "inductive")',
+        "turned)",
+        "test_presets.py::test_every_test_is_what_its_label_says",
+    ),
+    "inductive in name only, within an alphabet": (
+        "presets.py",
+        'within, "inductive")',
+        "within)",
+        "test_presets.py::test_every_test_is_what_its_label_says",
+    ),
+    "inductive in name only, on letters": (
+        "presets.py",
+        'yield Test(f"{source} {shape}, {batch_norm}", sampler, batch_norm)',
+        'yield Test(f"{source} {shape}, {batch_norm}", sampler)',
+        "test_presets.py::test_every_test_is_what_its_label_says",
+    ),
+    "scored by one protocol": (
+        "runs.py",
+        "batch_norm=test.batch_norm",
+        'batch_norm="transductive"',
+        "test_presets.py::test_the_two_protocols_are_scored_by_two_protocols",
+    ),
+    "one query image a class": (
+        "presets.py",
+        '"k_query": self.k_shot}',
+        '"k_query": 1}',
+        "test_presets.py::test_every_test_is_what_its_label_says",
+    ),
+    "one query image a letter": (
+        "presets.py",
+        "k_query=self.k_query)",
+        "k_query=1)",
+        "test_presets.py::test_every_test_is_what_its_label_says",
+    ),
+    "tested on the characters of training": (
+        "presets.py",
+        "unseen = self._characters(train=False)",
+        "unseen = self._characters(train=True)",
+        "test_presets.py::test_every_test_is_what_its_label_says",
+    ),
+    "a curve after one step": (
+        "presets.py",
+        "return max(3, self.inner_steps)",
+        "return 1",
+        "test_presets.py::test_a_learning_curve_is_taken_after_the_steps_of_the_paper",
+    ),
+    "a curve after one step, whatever is asked for": (
+        "runs.py",
+        "steps = run.watched_steps",
+        "steps = 1",
+        "test_presets.py::test_the_curve_ends_at_the_score",
+    ),
+    "a schedule stepped once an epoch": (
+        "baselines.py",
+        "            schedule.step()",
+        "        schedule.step()",
+        "test_baselines.py::test_the_learning_rate_falls_to_zero_along_a_cosine",
+    ),
+    "features of any length": (
+        "baselines.py",
+        "(normalize(features(x), dim=-1) for",
+        "(features(x) for",
+        "test_baselines.py::test_a_new_head_looks_at_the_direction",
+    ),
+    "new settings not compared": (
+        "checkpoints.py",
+        "for key in sorted({*kept, *config})",
+        "for key in sorted(kept)",
+        "test_checkpoints.py::test_a_setting_that_only_one_of_the_versions_knows",
+    ),
+    "steps logged twice": (
+        "runs.py",
+        "purge_step=done + 1",
+        "purge_step=None",
+        "test_checkpoints.py::test_logs_of_steps_that_are_taken_again_are_shown_once",
+    ),
+    "files for nobody else": (
+        "records.py",
+        "os.chmod(beside, 0o644)",
+        "pass",
+        "test_records.py::test_others_may_read_what_was_written",
+    ),
+    "KiB called MiB": (
+        "__main__.py",
+        "peak and peak // 1024",
+        "peak",
+        "test_records.py::test_the_memory_of_a_run_is_in_mebibytes",
+    ),
 }
 
 
-# Processes that find torch and pytest imported: that alone takes seconds, for each bug.
+# Processes that find what takes seconds to import imported already, for each bug.
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["torch", "pytest"])
+CONTEXT.set_forkserver_preload(["torch", "torch._dynamo", "pytest", "click.testing"])
 
 
 def run_test(folder, file, name):

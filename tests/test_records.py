@@ -5,9 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from maml_tutorial import presets
+from maml_tutorial.__main__ import main
 from maml_tutorial.evaluation import Score
-from maml_tutorial.records import Record, list_records, load_record, save_record
+from maml_tutorial.records import Record, list_records, load_record, peak_kb, save_record
 
 
 def record(**changes):
@@ -49,6 +52,19 @@ def test_nothing_half_written_is_left_when_writing_fails(tmp_path, monkeypatch):
         save_record(record(seconds=2.0), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["a-run.json"]
     assert (tmp_path / "a-run.json").read_text() == before
+
+
+def test_others_may_read_what_was_written(tmp_path):
+    path = save_record(record(), tmp_path)
+    assert path.stat().st_mode & 0o444 == 0o444
+
+
+def test_the_memory_of_a_run_is_in_mebibytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    least = peak_kb() // 1024
+    arguments = ["train", "sinusoid-k5", "--meta-steps", "1", "--output", str(tmp_path)]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert least <= load_record("sinusoid-k5", tmp_path).peak_mb <= peak_kb() // 1024
 
 
 def test_a_value_that_is_not_finite_is_refused(tmp_path):

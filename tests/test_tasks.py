@@ -44,6 +44,16 @@ def test_support_and_query_lie_on_one_wave_of_the_paper_s_range():
     assert tasks.x_support.min() < -4.9 and tasks.x_support.max() > 4.9
 
 
+def test_support_and_query_points_lie_anywhere_in_the_range_and_apart_from_each_other():
+    tasks = draw(n_tasks=4000)
+    x = torch.cat([tasks.x_support, tasks.x_query], dim=1).squeeze(2)
+    for point in x.T:
+        tenths = torch.histc(point, bins=10, min=-5, max=5)
+        # 4000 points over ten tenths: 400 each, give or take 5 standard deviations.
+        assert tenths.sum() == 4000 and (tenths - 400).abs().max() < 5 * 400**0.5
+    assert (x.T.corrcoef() - torch.eye(12)).abs().max() < 5 / 4000**0.5
+
+
 def test_the_zero_function_has_the_mean_squared_error_that_arithmetic_gives():
     # E[A²]/2 when x covers whole periods; on [−5, 5] the mean of sin² differs with the phase.
     x = torch.linspace(-5, 5, 2001, dtype=torch.float64)
