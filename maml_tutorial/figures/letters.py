@@ -113,11 +113,11 @@ def one_shot_game(
         >>> '"answer":0' in figure.html
         True
     """
-    if not 2 <= drawings <= letters.images.shape[1]:
-        most = letters.images.shape[1]
+    most = min(len(drawn) for drawn in letters.images)
+    if not 2 <= drawings <= most:
         raise ValueError(f"drawings must lie between 2 and {most}, got {drawings!r}")
     cards, asked, answers = opening
-    box = letters.images[:, :drawings].flatten(0, 1).float()
+    box = torch.cat([drawn[:drawings] for drawn in letters.images]).float()
     first = torch.cat([cards.flatten(0, 1), asked]).float()
     box, first = (images / 255 if images.max() > 1 else images for images in (box, first))
     images = torch.cat([box, first])
