@@ -5,12 +5,23 @@ models, adapt, maml, training, evaluation, baselines, records and weights; then 
 """
 
 from maml_tutorial.adapt import adapt
-from maml_tutorial.baselines import nearest_neighbour, new_head, outcomes, pretrain
+from maml_tutorial.baselines import nearest_neighbour, new_head, pretrain
 from maml_tutorial.episodes import EpisodeSampler
-from maml_tutorial.evaluation import Evaluation, Score, correct, evaluate, score, squared_error
+from maml_tutorial.evaluation import (
+    Evaluation,
+    Score,
+    correct,
+    evaluate,
+    outcomes,
+    predict_alone,
+    score,
+    squared_error,
+)
 from maml_tutorial.exercises import check
 from maml_tutorial.glyphs import load_glyphs
-from maml_tutorial.maml import maml_loss
+from maml_tutorial.gradients import chunked, compiled
+from maml_tutorial.learners import Learner
+from maml_tutorial.maml import maml_loss, over_tasks
 from maml_tutorial.models import (
     MLP,
     ConvNet,
@@ -18,11 +29,25 @@ from maml_tutorial.models import (
     init_params,
     make_loss,
     make_predict,
+    params_of,
 )
 from maml_tutorial.omniglot import load_omniglot
 from maml_tutorial.records import Record, load_record, save_record
+from maml_tutorial.relatives import (
+    anil,
+    boil,
+    cavia,
+    fomaml,
+    imaml,
+    joint,
+    maml,
+    meta_sgd,
+    protomaml,
+    protonet,
+    reptile,
+)
 from maml_tutorial.tasks import ImageClasses, SinusoidTasks, Task
-from maml_tutorial.training import DivergenceError, Training, meta_train
+from maml_tutorial.training import DivergenceError, Training, cosine, meta_train, outer_loop
 from maml_tutorial.weights import load_weights, save_weights
 
 __all__ = [
@@ -33,28 +58,47 @@ __all__ = [
     "Evaluation",
     "FullyConnectedNet",
     "ImageClasses",
+    "Learner",
     "Record",
     "Score",
     "SinusoidTasks",
     "Task",
     "Training",
     "adapt",
+    "anil",
+    "boil",
+    "cavia",
     "check",
+    "chunked",
+    "compiled",
     "correct",
+    "cosine",
     "evaluate",
+    "fomaml",
+    "imaml",
     "init_params",
+    "joint",
     "load_glyphs",
     "load_omniglot",
     "load_record",
     "load_weights",
     "make_loss",
     "make_predict",
+    "maml",
     "maml_loss",
+    "meta_sgd",
     "meta_train",
     "nearest_neighbour",
     "new_head",
     "outcomes",
+    "outer_loop",
+    "over_tasks",
+    "params_of",
+    "predict_alone",
     "pretrain",
+    "protomaml",
+    "protonet",
+    "reptile",
     "save_record",
     "save_weights",
     "score",

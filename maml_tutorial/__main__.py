@@ -1,7 +1,6 @@
 """`python -m maml_tutorial`: run a preset and write its record and its weights."""
 
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
@@ -11,8 +10,7 @@ from pathlib import Path
 import click
 import torch
 
-from maml_tutorial.checkpoints import load_checkpoint, save_checkpoint
-from maml_tutorial.models import init_params, make_loss
+from maml_tutorial.jobs import Job, StoppedError
 from maml_tutorial.parallel import is_first, joined, n_processes
 from maml_tutorial.presets import PRESETS, Preset
 from maml_tutorial.records import (
@@ -23,8 +21,8 @@ from maml_tutorial.records import (
     peak_kb,
     save_record,
 )
-from maml_tutorial.runs import judge, logged, run_of, watch_unseen
-from maml_tutorial.training import DivergenceError, StoppedError, TrainingState, meta_train
+from maml_tutorial.runs import judge, run_of
+from maml_tutorial.training import DivergenceError
 from maml_tutorial.weights import load_weights, save_weights
 
 KINDS = {int: "a whole number", float: "a number", bool: "True or False"}
@@ -189,84 +187,40 @@ def train(
     options += f" --meta-steps {steps}" if steps != preset.meta_steps else ""
     options += f" --device {device}" if device != "cpu" else ""
     options += " --compile" if compiled else ""
-    run = replace(preset, first_order=first_order or preset.first_order, meta_steps=steps)
-    seeds = {"init": seed, "train": seed + 1, "test": seed + 2, "curve": seed + 3}
-    record_name = name + ("-first-order" if run.first_order else "")
-    path = output / f"{record_name}.checkpoint"
-    config = asdict(run) | {"name": name, "seed": seed}
+    job = Job(
+        preset=name,
+        run=replace(preset, first_order=first_order or preset.first_order, meta_steps=steps),
+        seed=seed,
+        output=output,
+        options=options,
+        compiled=compiled,
+        logs=logs,
+        checkpoint_every=checkpoint_every,
+    )
     threads = torch.get_num_threads()
     with _a_line_for_an_error(), joined(device) as place, _asked_to_stop() as stop:
-        torch.set_num_threads(min(run.threads, threads))
+        torch.set_num_threads(min(job.run.threads, threads))
         processes = n_processes()
-        launcher = f"torchrun --nproc-per-node {processes}" if processes > 1 else "python"
-        command = f"{launcher} -m maml_tutorial train {name}{options} --seed {seed}"
-        model, sampler = run.model(), run.sampler()
-        start = {k: p.detach().to(place) for k, p in init_params(model, seed=seed).items()}
-        watch = watch_unseen(run, seeds["curve"])
-        state, before, done = None, 0.0, 0
-        if resume:
-            state, before = load_checkpoint(path, config=config)
-            done = state.step
-            _say(f"going on after step {done}")
-        elif path.exists():
-            raise FileExistsError(
-                f"{path} is of a run that was cut off: --resume goes on with it, or take it away"
-            )
-        if logs and is_first():
-            watch = logged(watch, output / f"{record_name}.logs", done)
-        began = time.perf_counter() - before
-
-        def keep(state: TrainingState) -> None:
-            if not is_first():
-                return
-            try:
-                save_checkpoint(state, path, config=config, seconds=time.perf_counter() - began)
-            except OSError as error:
-                raise OSError(
-                    f"{path} cannot be written ({error}); an earlier checkpoint, if any, is whole"
-                ) from error
-
         try:
-            training = meta_train(
-                make_loss(model, run.loss),
-                start,
-                sampler,
-                inner_lr=run.inner_lr,
-                inner_steps=run.inner_steps,
-                first_order=run.first_order,
-                meta_batch_size=run.meta_batch_size,
-                meta_steps=run.meta_steps,
-                meta_lr=run.meta_lr,
-                decay=run.decay,
-                generator=torch.Generator().manual_seed(seeds["train"]),
-                log_every=max(1, run.meta_steps // 100),
-                chunk=run.chunk,
-                compiled=compiled,
-                resume=state,
-                checkpoint=keep,
-                checkpoint_every=checkpoint_every,
-                stop=stop,
-                watch=watch,
-            )
+            training, seconds = job.trained(place, stop, resume=resume)
         except StoppedError as stopped:
-            keep(stopped.state)
-            _say(f"{stopped}; go on with: {command} --output {output} --resume")
+            again = f"{job.command(processes)} --output {output} --resume"
+            _say(f"{stopped}; go on with: {again}")
             raise SystemExit(130) from stopped
-        seconds = time.perf_counter() - began
         machine, peak = describe_device(str(place)), peak_kb(str(place))
         if not is_first():
             return
     # The weights first: a test that fails must not cost an hour of training.
-    weights = save_weights(training.params, output / f"{record_name}.safetensors")
-    torch.set_num_threads(min(run.threads, processes * threads))  # the others have parted
+    weights = save_weights(training.params, output / f"{job.name}.safetensors")
+    torch.set_num_threads(min(job.run.threads, processes * threads))  # the others have parted
     record = Record(
-        name=record_name,
-        command=command,
-        config=asdict(run),
-        seeds=seeds,
-        steps_done=run.meta_steps,
+        name=job.name,
+        command=job.command(processes),
+        config=asdict(job.run),
+        seeds=job.seeds,
+        steps_done=steps,
         steps_planned=PRESETS[name].meta_steps,
-        scores=judge(run, training.params, seeds["test"]),
+        scores=judge(job.run, training.params, job.seeds["test"]),
         history=training.history,
         curve=training.curve,
         seconds=round(seconds, 1),
@@ -275,7 +229,7 @@ def train(
         peak_mb=peak and peak // 1024,
     )
     click.echo(f"wrote {save_record(record, output)}")
-    path.unlink(missing_ok=True)
+    job.checkpoint.unlink(missing_ok=True)
 
 
 def _say(words: str) -> None:

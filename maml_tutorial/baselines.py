@@ -9,9 +9,8 @@ from torch.nn.functional import cross_entropy, linear, normalize
 
 from maml_tutorial.adapt import adapt
 from maml_tutorial.models import ConvNet, Params
-from maml_tutorial.tasks import Task, TaskSampler, require_at_least
+from maml_tutorial.tasks import Task
 
-Learner = Callable[[Task], Tensor]
 Features = Callable[[Tensor], Tensor]
 
 
@@ -44,35 +43,6 @@ def nearest_neighbour(task: Task, features: Features = pixels) -> Tensor:
     """
     distances = torch.cdist(features(task.x_query), features(task.x_support))
     return task.y_support.gather(-1, distances.argmin(dim=-1))
-
-
-def outcomes(sampler: TaskSampler, learner: Learner, n_tasks: int = 1000, seed: int = 0) -> Tensor:
-    """Deal tasks, ask the learner, and write 1 for a right answer and 0 for a wrong one.
-
-    Args:
-        sampler: `(n_tasks, generator) -> Task`.
-        learner: gives a label for every query image of a meta-batch.
-        n_tasks: how many tasks.
-        seed: the same seed, the same tasks for every learner.
-
-    Returns:
-        Shape `(n_tasks, n_query)`, to be given to `score`.
-
-    Example:
-        >>> from maml_tutorial import EpisodeSampler, score
-        >>> images = torch.zeros(9, 20, 1, 28, 28)
-        >>> sample = EpisodeSampler(images, n_way=5, k_shot=1, k_query=5)
-        >>> right = outcomes(sample, lambda tasks: torch.zeros_like(tasks.y_query), n_tasks=200)
-        >>> right.shape, score(right).mean
-        (torch.Size([200, 25]), 0.2)
-    """
-    require_at_least(1, n_tasks=n_tasks)
-    generator = torch.Generator().manual_seed(seed)
-    rows = []
-    for first in range(0, n_tasks, 100):
-        tasks = sampler(min(100, n_tasks - first), generator)
-        rows.append((learner(tasks) == tasks.y_query).float())
-    return torch.cat(rows)
 
 
 def pretrain(

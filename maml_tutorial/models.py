@@ -1,15 +1,50 @@
 """The networks of the MAML paper, and networks as functions of their parameters."""
 
+import inspect
+import math
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-Params = dict[str, Tensor]
-LossFn = Callable[[Params, Tensor, Tensor], Tensor]
-PredictFn = Callable[[Params, Tensor], Tensor]
+from maml_tutorial.contracts import require_batch, require_labels, require_matching
+from maml_tutorial.params import Params, init_params, params_of
+from maml_tutorial.tasks import Data
+
+__all__ = [
+    "MLP",
+    "ConvNet",
+    "FullyConnectedNet",
+    "LossFn",
+    "Params",
+    "PredictFn",
+    "init_params",
+    "make_loss",
+    "make_predict",
+    "params_of",
+]
+
+
+class LossFn(Protocol):
+    """A loss on the points of one task, as a function of the parameters.
+
+    It is all that an algorithm knows about a model: hence "model-agnostic".
+    """
+
+    def __call__(self, params: Params, x: Data, y: Any, /) -> Tensor:
+        """Return a scalar."""
+        ...
+
+
+class PredictFn(Protocol):
+    """A network's outputs for the points of one task, as a function of the parameters."""
+
+    def __call__(self, params: Params, x: Data, /) -> Tensor:
+        """Return one output, or one row of outputs, a point."""
+        ...
 
 
 class MLP(nn.Sequential):
@@ -21,6 +56,7 @@ class MLP(nn.Sequential):
         n_out: output features.
 
     Example:
+        >>> import torch
         >>> MLP()(torch.zeros(10, 1)).shape
         torch.Size([10, 1])
         >>> sum(p.numel() for p in MLP().parameters())
@@ -47,30 +83,53 @@ class ConvNet(nn.Sequential):
     batch it is given, in training and at test, as the official code does: it has no running
     averages, so `.eval()` changes nothing.
 
+    Images may have any height and width; each block halves both, rounded up, so from 16×16 down
+    the last block sees a single place.
+
     Args:
         n_way: classes a task.
+        n_in: channels of an image: 1 for ink, 3 for colour.
         hidden: filters of each block.
         running_averages: ordinary batch norm instead, for ordinary training: it keeps averages
             of the statistics, and uses them after `.eval()`.
 
     Example:
+        >>> import torch
         >>> ConvNet(n_way=5)(torch.zeros(10, 1, 28, 28)).shape
         torch.Size([10, 5])
+        >>> ConvNet(n_way=5, n_in=3)(torch.zeros(10, 3, 84, 60)).shape
+        torch.Size([10, 5])
+
+    Raises:
+        ValueError: when called with something else than a batch of images with `n_in` channels.
 
     Reference:
         Finn, Abbeel & Levine 2017, section 5.2 and appendix A.1; the mean over places before the
         linear layer is that of their code for Omniglot.
     """
 
-    def __init__(self, n_way: int, *, hidden: int = 64, running_averages: bool = False) -> None:
+    def __init__(
+        self, n_way: int, *, n_in: int = 1, hidden: int = 64, running_averages: bool = False
+    ) -> None:
         blocks: list[nn.Module] = []
-        for n_in in (1, hidden, hidden, hidden):
+        for channels in (n_in, hidden, hidden, hidden):
             blocks += [
-                nn.Conv2d(n_in, hidden, 3, stride=2, padding=1),
+                nn.Conv2d(channels, hidden, 3, stride=2, padding=1),
                 nn.BatchNorm2d(hidden, track_running_stats=running_averages),
                 nn.ReLU(),
             ]
         super().__init__(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(hidden, n_way))
+        self.n_in = n_in
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return one row of outputs an image."""
+        if input.ndim != 4 or input.shape[1] != self.n_in or 0 in input.shape[2:]:
+            raise ValueError(
+                f"images must have the shape (n, {self.n_in}, height, width), got "
+                f"{tuple(input.shape)}: for colour make the network with n_in=3; one image alone "
+                "is image[None]"
+            )
+        return super().forward(input)
 
 
 class FullyConnectedNet(nn.Sequential):
@@ -81,6 +140,7 @@ class FullyConnectedNet(nn.Sequential):
         n_in: pixels of an image.
 
     Example:
+        >>> import torch
         >>> FullyConnectedNet(n_way=5)(torch.zeros(10, 1, 28, 28)).shape
         torch.Size([10, 5])
 
@@ -95,44 +155,27 @@ class FullyConnectedNet(nn.Sequential):
         super().__init__(*layers, nn.Linear(64, n_way))
 
 
-def init_params(model: nn.Module, *, seed: int) -> Params:
-    """Draw fresh parameters for `model`: the same seed, the same parameters.
-
-    Args:
-        model: a network; its own parameters are left as they are.
-        seed: the seed of the draw.
-
-    Returns:
-        `{name: tensor}`, each a leaf that requires a gradient, of the model's dtype and device.
-
-    Example:
-        >>> params = init_params(MLP(), seed=0)
-        >>> list(params)[:2], params["0.weight"].shape
-        (['0.weight', '0.bias'], torch.Size([40, 1]))
-    """
-    kept = {name: p.detach().clone() for name, p in model.named_parameters()}
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
-        for module in model.modules():
-            if hasattr(module, "reset_parameters"):
-                module.reset_parameters()
-        drawn = {name: p.detach().clone() for name, p in model.named_parameters()}
-        for name, p in model.named_parameters():
-            p.copy_(kept[name])
-    return {name: p.requires_grad_() for name, p in drawn.items()}
-
-
 def make_predict(model: nn.Module) -> PredictFn:
     """Turn a network into a function of its parameters: `predict(params, x) -> outputs`.
 
+    Where `forward` takes several inputs, x is a tuple of them, or a dict by their names.
+
     Example:
+        >>> import torch
         >>> predict = make_predict(MLP())
         >>> predict(init_params(MLP(), seed=0), torch.zeros(10, 1)).shape
         torch.Size([10, 1])
     """
+    takes = inspect.signature(model.forward).parameters
+    positions = [p.kind for p in takes.values()]
+    most = math.inf if inspect.Parameter.VAR_POSITIONAL in positions else len(positions)
 
-    def predict(params: Params, x: Tensor) -> Tensor:
-        return functional_call(model, params, (x,))
+    def predict(params: Params, x: Data) -> Tensor:
+        require_batch(x)
+        if isinstance(x, dict) and all(name in takes for name in x):
+            return functional_call(model, params, (), x)
+        spread = isinstance(x, tuple) and most > 1 and len(x) <= most
+        return functional_call(model, params, x if spread else (x,))
 
     return predict
 
@@ -148,17 +191,31 @@ def make_loss(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor]) -> Los
 
     Raises:
         TypeError: when the loss is called with class labels that are not int64.
+        ValueError: when it is called with targets that would be broadcast against the outputs,
+            with labels that are no class numbers, or with a point where a batch is needed.
 
     Example:
+        >>> import torch
         >>> loss_fn = make_loss(MLP(), nn.functional.mse_loss)
         >>> loss_fn(init_params(MLP(), seed=0), torch.zeros(10, 1), torch.zeros(10, 1)).shape
         torch.Size([])
     """
     predict = make_predict(model)
+    classifies = _is_cross_entropy(loss)
 
-    def loss_fn(params: Params, x: Tensor, y: Tensor) -> Tensor:
-        if loss is cross_entropy and y.ndim == 1 and y.dtype != torch.int64:
-            raise TypeError(f"class labels must be int64, got {y.dtype}: convert with y.long()")
-        return loss(predict(params, x), y)
+    def loss_fn(params: Params, x: Data, y: Any) -> Tensor:
+        outputs = predict(params, x)
+        if isinstance(y, Tensor) and isinstance(outputs, Tensor):
+            if not classifies:
+                require_matching(outputs, y, loss)
+            elif outputs.ndim == 2 and y.shape != outputs.shape:  # else y are probabilities
+                require_labels(outputs, y)
+        return loss(outputs, y)
 
     return loss_fn
+
+
+def _is_cross_entropy(loss: Callable[..., Any]) -> bool:
+    while isinstance(loss, partial):
+        loss = loss.func
+    return loss is cross_entropy or isinstance(loss, nn.CrossEntropyLoss)

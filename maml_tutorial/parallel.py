@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, distributed
 
-from maml_tutorial.tasks import Task
+from maml_tutorial.tasks import Task, count
 
 
 @contextmanager
@@ -84,12 +84,14 @@ def own_share(tasks: Task) -> Task:
     """
     if (n := n_processes()) == 1:
         return tasks
-    if len(tasks.x_support) < n:
+    n_tasks = count(tasks.x_support)
+    if n_tasks < n:
         raise ValueError(
-            f"{n} processes cannot share {len(tasks.x_support)} tasks: start fewer processes, "
+            f"{n} processes cannot share {n_tasks} tasks: start fewer processes, "
             "or make meta_batch_size larger"
         )
-    return Task(*(part.tensor_split(n)[distributed.get_rank()] for part in tasks))
+    rank = distributed.get_rank()
+    return tasks.part(rank * n_tasks // n, (rank + 1) * n_tasks // n)
 
 
 def total(tensors: list[Tensor]) -> list[Tensor]:

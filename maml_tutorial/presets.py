@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from maml_tutorial.episodes import EpisodeSampler, WithinGroups
-from maml_tutorial.evaluation import correct, squared_error
+from maml_tutorial.evaluation import BatchNorm, correct, squared_error
 from maml_tutorial.glyphs import load_glyphs
-from maml_tutorial.models import MLP, ConvNet, FullyConnectedNet
+from maml_tutorial.gradients import chunked
+from maml_tutorial.learners import Learner, MetaGradient
+from maml_tutorial.models import MLP, ConvNet, FullyConnectedNet, make_loss
 from maml_tutorial.omniglot import load_omniglot
+from maml_tutorial.relatives import maml
 from maml_tutorial.tasks import ImageClasses, SinusoidTasks, TaskSampler
-
-BatchNorm = Literal["transductive", "inductive"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,19 @@ class Run:
     first_order: bool = False
     chunk: int | None = None
     decay: bool = False
+
+    def learner(self, model: nn.Module) -> Learner:
+        """Return MAML, exact or first order, for one of this run's networks."""
+        return maml(
+            make_loss(model, self.loss),
+            inner_lr=self.inner_lr,
+            inner_steps=self.inner_steps,
+            first_order=self.first_order,
+        )
+
+    def engine(self, gradient: MetaGradient) -> MetaGradient:
+        """Take the same meta-gradient in the chunks of this run."""
+        return chunked(self.chunk)(gradient) if self.chunk else gradient
 
 
 @dataclass(frozen=True)

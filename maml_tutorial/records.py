@@ -1,6 +1,7 @@
 """Recorded results: every number the book did not compute in the cell next to it."""
 
 import json
+import math
 import os
 import platform
 import tempfile
@@ -103,7 +104,7 @@ def describe_versions() -> dict[str, str]:
     return {"python": platform.python_version(), **packages}
 
 
-def save_record(record: Record, folder: Path) -> Path:
+def save_record(record: Record, folder: str | Path) -> Path:
     """Write `folder/<name>.json`, beside it first and renamed when whole.
 
     Returns:
@@ -119,10 +120,24 @@ def save_record(record: Record, folder: Path) -> Path:
         ...     path.name
         'sinusoid-k5.json'
     """
-    text = json.dumps(asdict(record), indent=1, allow_nan=False) + "\n"
-    target = folder / f"{record.name}.json"
+    text = json.dumps(_without_nan(asdict(record)), indent=1, allow_nan=False) + "\n"
+    target = Path(folder) / f"{record.name}.json"
     write_whole(target, text.encode())
     return target
+
+
+def _without_nan(value: Any) -> Any:
+    """A score of which every task diverged has no mean: JSON's null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _score(values: list[Any]) -> Score:
+    mean, interval, *rest = values
+    return Score(*(math.nan if v is None else v for v in (mean, interval)), *rest)
 
 
 def write_whole(target: Path, data: bytes) -> None:
@@ -143,6 +158,16 @@ def write_whole(target: Path, data: bytes) -> None:
         raise
 
 
+def as_folder(folder: Any) -> Any:
+    """Return a folder that was given as a `str` as a `Path`.
+
+    Example:
+        >>> as_folder("runs").name
+        'runs'
+    """
+    return Path(folder) if isinstance(folder, str) else folder
+
+
 def list_records(folder: Any = RECORDS) -> list[str]:
     """Names of the records in `folder`, by default those that ship with the package.
 
@@ -150,9 +175,8 @@ def list_records(folder: Any = RECORDS) -> list[str]:
         >>> "sinusoid-k5" in list_records()
         True
     """
-    return sorted(
-        p.name.removesuffix(".json") for p in folder.iterdir() if p.name.endswith(".json")
-    )
+    found = as_folder(folder).iterdir()
+    return sorted(p.name.removesuffix(".json") for p in found if p.name.endswith(".json"))
 
 
 def load_record(name: str, folder: Any = RECORDS) -> Record:
@@ -172,9 +196,9 @@ def load_record(name: str, folder: Any = RECORDS) -> Record:
     """
     if name not in list_records(folder):
         raise KeyError(f"no record {name!r}; there are: {', '.join(list_records(folder))}")
-    fields = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    fields = json.loads((as_folder(folder) / f"{name}.json").read_text(encoding="utf-8"))
     fields["scores"] = {
-        label: {int(steps): Score(*value) for steps, value in by_steps.items()}
+        label: {int(steps): _score(value) for steps, value in by_steps.items()}
         for label, by_steps in fields["scores"].items()
     }
     for pairs in ("history", "curve"):

@@ -1,5 +1,7 @@
 """What is done with a preset: its parameters are watched while they are trained, and judged."""
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -7,12 +9,11 @@ from typing import Any
 import torch
 
 from maml_tutorial.evaluation import Score, evaluate
-from maml_tutorial.models import Params, make_loss, make_predict
+from maml_tutorial.models import Params, make_predict
 from maml_tutorial.presets import PRESETS, Preset, Test
 from maml_tutorial.records import Record
-from maml_tutorial.training import Watch
 
-MOST_STEPS = (10, 5, 1, 0)
+Watch = Callable[[int, float, Params], dict[str, float]]
 N_WATCHES = 25
 
 
@@ -38,41 +39,29 @@ def judge(
         `{test: {inner steps: Score}}` on the query sets of unseen tasks.
     """
     scores = {}
+    n = n_tasks or run.n_test_tasks
     try:
         for test in run.tests():
-            scores[test.label] = _scores(run, test, params, seed, n_tasks or run.n_test_tasks)
+            found = evaluate_run(run, test, params, seed, n, run.test_steps)
+            table = ", ".join(f"{s} steps {found[s]}" for s in (0, 1, 3, 5, 10) if s in found)
+            print(f"{test.label}, {n} unseen tasks: {table}")
+            scores[test.label] = found
     except OSError as error:
         print(f"not tested on it: {error}")
     return scores
 
 
-def _scores(run: Preset, test: Test, params: Params, seed: int, n_tasks: int) -> dict[int, Score]:
-    """Score after 0 … 10 steps, or fewer where a test task diverges: the run is recorded anyway."""
-    for most in MOST_STEPS:
-        steps = [s for s in run.test_steps if s <= most]
-        try:
-            scores = evaluate_run(run, test, params, seed, n_tasks, steps)
-        except ValueError as error:
-            print(f"up to {most} steps: {error}")
-            continue
-        table = ", ".join(f"{s} steps {scores[s]}" for s in (0, 1, 3, 5, 10) if s in scores)
-        print(f"{test.label}, {n_tasks} unseen tasks: {table}")
-        return scores
-    return {}
-
-
 def evaluate_run(
-    run: Preset, test: Test, params: Params, seed: int, n_tasks: int, steps: list[int]
+    run: Preset, test: Test, params: Params, seed: int, n_tasks: int, steps: Sequence[int]
 ) -> dict[int, Score]:
     """Return `{inner steps: Score}` on the query sets of `n_tasks` tasks of one test."""
     model = run.model()
     return evaluate(
-        make_loss(model, run.loss),
+        run.learner(model),
         make_predict(model),
         run.metric,
         params,
         test.sampler,
-        inner_lr=run.inner_lr,
         inner_steps=steps,
         n_tasks=n_tasks,
         generator=torch.Generator().manual_seed(seed),
@@ -82,7 +71,7 @@ def evaluate_run(
 
 
 def watch_unseen(run: Preset, seed: int) -> Watch:
-    """Return what `meta_train` calls to score the run on unseen tasks, 25 times in all.
+    """Return what scores the run on unseen tasks while it is trained, 25 times in all.
 
     The scores make the learning curve. Nothing is chosen by them.
     """
@@ -93,9 +82,8 @@ def watch_unseen(run: Preset, seed: int) -> Watch:
     def watch(step: int, loss: float, params: Params) -> dict[str, float]:
         if step % every and step != run.meta_steps:
             return {}
-        try:
-            found = evaluate_run(run, test, params, seed, run.n_watched_tasks, [steps])[steps]
-        except ValueError:  # adaptation diverged on some task: the training may yet recover
+        found = evaluate_run(run, test, params, seed, run.n_watched_tasks, [steps])[steps]
+        if not math.isfinite(found.mean):  # all diverged: the training may yet recover
             return {}
         return {run.metric_name: found.mean, "interval": found.interval}
 
@@ -106,7 +94,7 @@ def logged(watch: Watch, folder: Path, done: int) -> Watch:
     """Return a `watch` that also writes what TensorBoard reads.
 
     Args:
-        watch: as for `meta_train`.
+        watch: what scores the parameters.
         folder: where the logs go.
         done: the step that an earlier, cut-off training reached; what its logs hold beyond that
             is not shown.

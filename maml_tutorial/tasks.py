@@ -1,14 +1,23 @@
 """Tasks: what a meta-learner is trained on, instead of single examples."""
 
 import math
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+# What stands in a task: a tensor, or a tuple or dict of tensors (such as token ids and a mask).
+# Stacked over tasks, each tensor has one more axis in front; tasks of unequal size are a list.
+Data = Any
 
 
 class Task(NamedTuple):
     """One task, or a meta-batch of tasks stacked on a leading axis.
+
+    Inputs may also be a tuple or a dict of tensors. Tasks of unequal size are lists, with one
+    entry a task; they need a loop over the tasks (`vectorised=False`).
 
     Attributes:
         x_support: inputs to adapt on, shape `([n_tasks,] n_support, *input_shape)`.
@@ -17,25 +26,84 @@ class Task(NamedTuple):
         y_query: their targets, shape `([n_tasks,] n_query, ...)`.
     """
 
-    x_support: Tensor
-    y_support: Tensor
-    x_query: Tensor
-    y_query: Tensor
+    x_support: Data
+    y_support: Data
+    x_query: Data
+    y_query: Data
 
-    def to(self, device: torch.device) -> "Task":
+    def to(self, device: torch.device | str) -> "Task":
         """Return the same on another device.
 
         Example:
-            >>> Task(*(torch.zeros(3),) * 4).to(torch.device("cpu")).x_query
+            >>> Task(*(torch.zeros(3),) * 4).to("cpu").x_query
             tensor([0., 0., 0.])
         """
-        return Task(*(part.to(device) for part in self))
+        return self.map(lambda tensor: tensor.to(device))
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Task":
+        """Return the task with every tensor changed.
+
+        Example:
+            A stack of one task, made of a task:
+
+            >>> Task(*(torch.zeros(3),) * 4).map(lambda tensor: tensor[None]).x_query
+            tensor([[0., 0., 0.]])
+        """
+        return Task(*(tree_map(change, part) for part in self))
+
+    def part(self, first: int, last: int) -> "Task":
+        """Return the tasks `first` … `last - 1` of a meta-batch.
+
+        Example:
+            >>> Task(*(torch.arange(4),) * 4).part(1, 3).y_query
+            tensor([1, 2])
+        """
+        return Task(*(sliced(part, slice(first, last)) for part in self))
+
+
+def sliced(data: Data, index: int | slice) -> Data:
+    """Return one entry of data that is stacked, or listed, over tasks, or a slice of it.
+
+    Example:
+        >>> sliced({"ids": torch.arange(6).view(3, 2)}, 1)
+        {'ids': tensor([2, 3])}
+        >>> sliced([torch.zeros(2), torch.ones(3)], 1)
+        tensor([1., 1., 1.])
+    """
+    if isinstance(data, list):
+        return data[index]
+    return tree_map(lambda tensor: tensor[index], data)
+
+
+def count(data: Data) -> int:
+    """Return over how many tasks data are stacked, or listed; 0 for a tensor without an axis.
+
+    Example:
+        >>> count(torch.zeros(4, 10, 1)), count([torch.zeros(2), torch.ones(3)])
+        (4, 2)
+    """
+    if isinstance(data, list):
+        return len(data)
+    first = tree_leaves(data)[0]
+    return len(first) if first.ndim else 0
+
+
+def joined(first: Data, then: Data, *, axis: int) -> Data:
+    """Return two sets of points as one, along `axis`: 0 for one task, 1 for stacked ones.
+
+    Example:
+        >>> joined(torch.zeros(4, 5, 1), torch.zeros(4, 10, 1), axis=1).shape
+        torch.Size([4, 15, 1])
+    """
+    if isinstance(first, list):
+        return [joined(a, b, axis=axis - 1) for a, b in zip(first, then, strict=True)]
+    return tree_map(lambda a, b: torch.cat([a, b], dim=axis), first, then)
 
 
 class TaskSampler(Protocol):
     """Anything that draws a meta-batch of `n_tasks` tasks, driven by `generator` alone."""
 
-    def __call__(self, n_tasks: int, generator: torch.Generator) -> Task:
+    def __call__(self, n_tasks: int, generator: torch.Generator, /) -> Task:
         """Draw a meta-batch."""
         ...
 
@@ -44,12 +112,14 @@ class ImageClasses(NamedTuple):
     """A set of images sorted by class, such as the letters of some scripts.
 
     Attributes:
-        images: `uint8` tensor of shape `(n_classes, n_examples, 1, 28, 28)`, 0 = paper, 255 = ink.
+        images: `uint8` tensor of shape `(n_classes, n_examples, channels, height, width)`,
+            0 … 255 (letters: 0 = paper, 255 = ink); where classes differ in size, a list with a
+            tensor `(n_examples, channels, height, width)` for each class.
         names: one name a class.
         groups: the script or alphabet each class belongs to.
     """
 
-    images: Tensor
+    images: Tensor | list[Tensor]
     names: tuple[str, ...]
     groups: tuple[str, ...]
 

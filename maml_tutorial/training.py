@@ -2,69 +2,124 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
-from maml_tutorial.gradients import meta_gradient
-from maml_tutorial.models import LossFn, Params
+from maml_tutorial.contracts import drawn
+from maml_tutorial.gradients import Engine
+from maml_tutorial.learners import Learner, MetaGradient
+from maml_tutorial.models import Params
 from maml_tutorial.parallel import is_first, own_share, total
-from maml_tutorial.tasks import TaskSampler, require_at_least
+from maml_tutorial.params import copied, trainable
+from maml_tutorial.tasks import TaskSampler, count, require_at_least
 
 OptimizerFactory = Callable[[list[Tensor]], Optimizer]
+Schedule = Callable[[float], float]
 History = list[tuple[int, float]]
 Curve = list[tuple[int, dict[str, float]]]
-Watch = Callable[[int, float, Params], dict[str, float]]
 
 
-class Training(NamedTuple):
-    """What `meta_train` returns.
+@dataclass
+class Training:
+    """A training: one object, which `outer_loop` moves on from step to step.
 
     Attributes:
-        params: θ after the last step, leaves that require a gradient.
+        params: θ, leaves; frozen ones stay as they are.
+        optimizer: steps along the meta-gradient.
+        generator: drives the sampler.
+        step: steps done.
         history: `(step, loss)` pairs; each loss is the mean over the steps since the pair before.
-        curve: `(step, {name: value})` pairs: what `watch` saw.
+        since_log: losses since the last pair.
+        curve: `(step, {name: value})` pairs, for whoever watches the training and writes them.
     """
 
     params: Params
-    history: History
-    curve: Curve
+    optimizer: Optimizer
+    generator: torch.Generator
+    step: int = 0
+    history: History = field(default_factory=list)
+    since_log: list[float] = field(default_factory=list)
+    curve: Curve = field(default_factory=list)
 
+    @classmethod
+    def begun(
+        cls,
+        params: Params,
+        generator: torch.Generator,
+        *,
+        meta_lr: float = 1e-3,
+        optimizer: OptimizerFactory | None = None,
+    ) -> "Training":
+        """Return a training that has not taken a step; `params` are copied.
 
-class TrainingState(NamedTuple):
-    """All that a training needs to go on as if it had never stopped.
+        Raises:
+            ValueError: if all parameters are frozen.
 
-    Attributes:
-        step: outer-loop steps done.
-        params: θ after them.
-        optimizer: the optimiser's `state_dict()`.
-        generator: state of the sampler's random numbers.
-        history: as in `Training`.
-        since_log: losses since the last entry of the history.
-        curve: as in `Training`.
-    """
+        Example:
+            >>> theta = {"theta": torch.zeros(2, requires_grad=True)}
+            >>> Training.begun(theta, torch.Generator()).step
+            0
+        """
+        theta = copied(params)
+        make_optimizer = optimizer or partial(torch.optim.Adam, lr=meta_lr)
+        return cls(theta, make_optimizer(list(trainable(theta).values())), generator)
 
-    step: int
-    params: Params
-    optimizer: dict[str, Any]
-    generator: Tensor
-    history: History
-    since_log: list[float]
-    curve: Curve
+    def logged(self) -> bool:
+        """Whether the last step made an entry of the history.
 
+        Example:
+            >>> theta = {"theta": torch.zeros(2, requires_grad=True)}
+            >>> Training.begun(theta, torch.Generator()).logged()
+            False
+        """
+        return bool(self.history) and self.history[-1][0] == self.step
 
-class StoppedError(Exception):
-    """A training was asked to stop; `.state` is where it stands."""
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that is needed to go on from here; it does not change with the next step.
 
-    def __init__(self, state: TrainingState) -> None:
-        super().__init__(f"stopped after step {state.step}")
-        self.state = state
+        Example:
+            >>> theta = {"theta": torch.zeros(2, requires_grad=True)}
+            >>> sorted(Training.begun(theta, torch.Generator()).snapshot())
+            ['curve', 'generator', 'history', 'optimizer', 'params', 'since_log', 'step']
+        """
+        return {
+            "step": self.step,
+            "params": {name: p.detach().clone() for name, p in self.params.items()},
+            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "generator": self.generator.get_state(),
+            "history": list(self.history),
+            "since_log": list(self.since_log),
+            "curve": list(self.curve),
+        }
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Go back to a snapshot: values are copied into the parameters where they are.
+
+        Raises:
+            KeyError: if the snapshot is one of other parameters.
+
+        Example:
+            >>> theta = {"theta": torch.zeros(2, requires_grad=True)}
+            >>> training = Training.begun(theta, torch.Generator())
+            >>> training.restore(training.snapshot() | {"step": 7})
+            >>> training.step
+            7
+        """
+        with torch.no_grad():
+            for name, p in self.params.items():
+                p.copy_(kept["params"][name])
+        self.optimizer.load_state_dict(kept["optimizer"])
+        self.generator.set_state(kept["generator"].cpu())
+        self.step = kept["step"]
+        self.history, self.since_log = list(kept["history"]), list(kept["since_log"])
+        self.curve = list(kept["curve"])
 
 
 class DivergenceError(FloatingPointError):
@@ -84,81 +139,142 @@ class DivergenceError(FloatingPointError):
         self.step, self.params, self.history = step, params, history
 
 
+def cosine(done: float) -> float:
+    """Return the share of the learning rate that is left along half a cosine.
+
+    Args:
+        done: share of the steps that are done, 0 … 1.
+
+    Example:
+        >>> [round(cosine(done), 2) for done in (0, 0.5, 1)]
+        [1.0, 0.5, 0.0]
+    """
+    return (1 + math.cos(math.pi * done)) / 2
+
+
+def outer_loop(
+    training: Training,
+    gradient: MetaGradient,
+    sampler: TaskSampler,
+    *,
+    meta_batch_size: int = 25,
+    meta_steps: int,
+    schedule: Schedule = lambda done: 1.0,
+    log_every: int = 100,
+) -> Iterator[Training]:
+    r"""Step, and hand the training out after every step: who calls it watches, saves and stops.
+
+    $$\theta \leftarrow \theta - \beta\, g(\theta)$$
+
+    Tasks are moved to where the parameters are. Among processes that have joined
+    (`maml_tutorial.parallel.joined`) each draws the same meta-batch and differentiates its own
+    share of the tasks; all take the same step.
+
+    Args:
+        training: where it stands; it is moved on.
+        gradient: `(params, tasks) -> (loss, gradients)`, such as a learner's.
+        sampler: `(n_tasks, generator) -> Task`.
+        meta_batch_size: tasks a step.
+        meta_steps: the step to stop at.
+        schedule: the share of the learning rate, from the share of the steps that are done.
+        log_every: steps between two entries of the history.
+
+    Returns:
+        An iterator that gives `training` after every step.
+
+    Raises:
+        DivergenceError: at the first loss that is not finite; it holds the last good parameters.
+        ValueError: if the sampler gives other tasks than it was asked for.
+
+    Example:
+        >>> from maml_tutorial.learners import hand_sized
+        >>> from maml_tutorial.relatives import maml
+        >>> loss_fn, params, tasks = hand_sized()
+        >>> training = Training.begun(params, torch.Generator(), meta_lr=0.1)
+        >>> gradient = maml(loss_fn, inner_lr=0.1).gradient
+        >>> for training in outer_loop(training, gradient, lambda n, generator: tasks,
+        ...                            meta_batch_size=1, meta_steps=3):
+        ...     print(training.step, round(training.params["theta"].item(), 1))
+        1 0.1
+        2 0.2
+        3 0.3
+    """
+    require_at_least(1, meta_batch_size=meta_batch_size, meta_steps=meta_steps, log_every=log_every)
+    params = training.params
+    learning = [(i, p) for i, p in enumerate(params.values()) if p.requires_grad]
+    device = learning[0][1].device
+    good = copied(params)
+    while training.step < meta_steps:
+        for group in training.optimizer.param_groups:
+            rate = group.setdefault("initial_lr", group["lr"])
+            group["lr"] = rate * schedule(training.step / meta_steps)
+        tasks = own_share(drawn(sampler, meta_batch_size, training.generator))
+        share = count(tasks.x_support) / meta_batch_size
+        loss, gradients = gradient(params, tasks.to(device))
+        *found, loss = total([share * t for t in (*(gradients[i] for i, _ in learning), loss)])
+        value = loss.item()
+        if not math.isfinite(value):
+            raise DivergenceError(training.step + 1, value, good, training.history)
+        good = copied(params)
+        for (_, p), g in zip(learning, found, strict=True):
+            p.grad = g
+        training.optimizer.step()
+        training.step += 1
+        training.since_log.append(value)
+        if training.step % log_every == 0 or training.step == meta_steps:
+            mean = sum(training.since_log) / len(training.since_log)
+            training.history.append((training.step, mean))
+            training.since_log.clear()
+        yield training
+
+
 def meta_train(
-    loss_fn: LossFn,
+    learner: Learner,
     params: Params,
     sampler: TaskSampler,
     *,
-    inner_lr: float,
-    inner_steps: int = 1,
-    first_order: bool = False,
     meta_batch_size: int = 25,
     meta_steps: int,
     generator: torch.Generator,
     meta_lr: float = 1e-3,
     optimizer: OptimizerFactory | None = None,
+    engine: Engine | None = None,
+    schedule: Schedule = lambda done: 1.0,
     log_every: int = 100,
     progress: bool = True,
-    chunk: int | None = None,
-    resume: TrainingState | None = None,
-    checkpoint: Callable[[TrainingState], None] | None = None,
-    checkpoint_every: int = 1000,
-    stop: Callable[[], bool] = lambda: False,
-    decay: bool = False,
-    compiled: bool = False,
-    watch: Watch = lambda step, loss, params: {},
 ) -> Training:
-    r"""Minimise the MAML objective with an optimiser, on fresh tasks at every step.
-
-    $$\theta \leftarrow \theta - \beta\, \nabla_\theta\, \mathrm{maml\_loss}(\theta)$$
-
-    With `inner_steps=0` nothing adapts, and this is joint training: one network for all tasks.
-
-    Tasks are moved to where `params` are. Under `torchrun` every process
-    draws the same meta-batch and differentiates its own share of the tasks; all take the same step.
+    """Train a learner with an optimiser, on fresh tasks at every step: `outer_loop`, to its end.
 
     Args:
-        loss_fn: `(params, x, y)` → scalar, for one task.
-        params: where to start; left as they are.
+        learner: `maml(loss_fn, inner_lr=…)` or another of `maml_tutorial.relatives`.
+        params: a network's parameters (or meta-parameters); left as they are.
         sampler: `(n_tasks, generator) -> Task`.
-        inner_lr: α.
-        inner_steps: inner-loop steps a task.
-        first_order: leave out the second derivatives of the meta-gradient.
         meta_batch_size: tasks a step.
         meta_steps: steps of the outer loop.
         generator: drives the sampler.
         meta_lr: β, for the default optimiser.
         optimizer: makes another optimiser from a list of tensors, such as
             `functools.partial(torch.optim.SGD, lr=0.01)`; the default is Adam with `meta_lr`.
+        engine: another way of taking the same meta-gradient, such as `chunked(4)` or `compiled`.
+        schedule: the share of the learning rate, from the share of the steps that are done, such
+            as `cosine`.
         log_every: steps between two entries of the history.
         progress: show a progress bar.
-        chunk: tasks that are differentiated together; by default all at once.
-        resume: where an earlier training with the same settings stood; `params` and the state of
-            `generator` are taken from it.
-        checkpoint: called with the state every `checkpoint_every` steps.
-        checkpoint_every: see there.
-        stop: asked at every step; once it says yes, the training ends after this step with
-            `StoppedError`.
-        decay: let the learning rate fall to zero along half a cosine, over `meta_steps`.
-        compiled: let `torch.compile` make one program of the meta-gradient first.
-        watch: called with `(step, loss, params)` at every entry of the history, in the first
-            process; what it returns is shown in the progress bar and kept in the curve.
 
     Returns:
-        A `Training` with the parameters and the history.
+        The `Training`, with the meta-parameters and the history.
 
     Raises:
-        ValueError: if a count is too small, or `resume` is past `meta_steps`.
-        StoppedError: if `stop()` said so; it holds the state to resume from.
+        ValueError: if a count is too small, all parameters are frozen, or the sampler gives
+            other tasks than it was asked for.
         DivergenceError: at the first loss that is not finite; it holds the last good parameters.
 
     Example:
         >>> from torch.nn.functional import mse_loss
-        >>> from maml_tutorial.models import MLP, init_params, make_loss
-        >>> from maml_tutorial.tasks import SinusoidTasks
+        >>> from maml_tutorial import MLP, SinusoidTasks, init_params, make_loss, maml
         >>> training = meta_train(
-        ...     make_loss(MLP(), mse_loss), init_params(MLP(), seed=0), SinusoidTasks(),
-        ...     inner_lr=0.01, meta_steps=200, generator=torch.Generator().manual_seed(0),
+        ...     maml(make_loss(MLP(), mse_loss), inner_lr=0.01), init_params(MLP(), seed=0),
+        ...     SinusoidTasks(), meta_steps=200, generator=torch.Generator().manual_seed(0),
         ...     progress=False)
         >>> [step for step, _ in training.history]
         [100, 200]
@@ -166,87 +282,37 @@ def meta_train(
     Reference:
         Finn, Abbeel & Levine 2017, algorithm 1; Adam as in appendix A.
     """
-    require_at_least(1, meta_batch_size=meta_batch_size, meta_steps=meta_steps, log_every=log_every)
-    require_at_least(1, checkpoint_every=checkpoint_every)
-    params = _copy(resume.params if resume else params)
-    device = next(iter(params.values())).device
-    make_optimizer = optimizer or partial(torch.optim.Adam, lr=meta_lr)
-    meta_optimizer = make_optimizer(list(params.values()))
-    history: History = []
-    since_log: list[float] = []
-    curve: Curve = []
-    done = 0
-    if resume:
-        if resume.step > meta_steps:
-            raise ValueError(f"resume is at step {resume.step}, past meta_steps = {meta_steps}")
-        meta_optimizer.load_state_dict(resume.optimizer)
-        generator.set_state(resume.generator)
-        done, history, since_log = resume.step, list(resume.history), list(resume.since_log)
-        curve = list(resume.curve)
-    rate = LambdaLR(
-        meta_optimizer,
-        lambda step: (1 + math.cos(math.pi * step / meta_steps)) / 2 if decay else 1.0,
-        last_epoch=done - 1,
+    start = learner.start(params)
+    training = Training.begun(start, generator, meta_lr=meta_lr, optimizer=optimizer)
+    steps = outer_loop(
+        training,
+        engine(learner.gradient) if engine else learner.gradient,
+        sampler,
+        meta_batch_size=meta_batch_size,
+        meta_steps=meta_steps,
+        schedule=schedule,
+        log_every=log_every,
     )
-    gradient = meta_gradient(
-        loss_fn,
-        inner_lr=inner_lr,
-        inner_steps=inner_steps,
-        first_order=first_order,
-        chunk=chunk,
-        compiled=compiled,
-    )
+    for _ in with_bar(steps, meta_steps, shown=progress):
+        pass
+    return training
 
-    def state() -> TrainingState:
-        # Copies: what is handed out must not change with the next step.
-        return TrainingState(
-            step,
-            _copy(params),
-            copy.deepcopy(meta_optimizer.state_dict()),
-            generator.get_state(),
-            list(history),
-            list(since_log),
-            list(curve),
-        )
 
-    good = _copy(params)
-    with tqdm(
-        total=meta_steps,
-        initial=done,
-        disable=not (progress and is_first()),
-        unit="step",
-        mininterval=0.5,
-    ) as bar:
-        for step in range(done + 1, meta_steps + 1):
-            tasks = own_share(sampler(meta_batch_size, generator))
-            share = len(tasks.x_support) / meta_batch_size
-            asked = torch.tensor(float(stop()), device=device)
-            loss, gradients = gradient(params, tasks.to(device))
-            *gradients, loss, asked = total([*(share * t for t in (*gradients, loss)), asked])
-            value = loss.item()
-            if not math.isfinite(value):
-                raise DivergenceError(step, value, good, history)
-            good = _copy(params)
-            for p, g in zip(params.values(), gradients, strict=True):
-                p.grad = g
-            meta_optimizer.step()
-            rate.step()
-            since_log.append(value)
-            if step % log_every == 0 or step == meta_steps:
-                history.append((step, sum(since_log) / len(since_log)))
-                since_log.clear()
-                seen = watch(*history[-1], _copy(params)) if is_first() else {}
-                if seen:
-                    curve.append((step, seen))
-                shown = {"loss": history[-1][1], **(curve[-1][1] if curve else {})}
+def with_bar(
+    steps: Iterator[Training], meta_steps: int, *, done: int = 0, shown: bool = True
+) -> Iterator[Training]:
+    """Show a progress bar, with the last of history and curve, in the first process.
+
+    Example:
+        >>> list(with_bar(iter([]), 10, shown=False))
+        []
+    """
+    hidden = not (shown and is_first())
+    with tqdm(total=meta_steps, initial=done, disable=hidden, unit="step", mininterval=0.5) as bar:
+        for training in steps:
+            yield training
+            if training.logged():
+                seen = training.curve[-1][1] if training.curve else {}
+                shown = {"loss": training.history[-1][1], **seen}
                 bar.set_postfix({k: f"{v:.3g}" for k, v in shown.items()}, refresh=False)
             bar.update()
-            if checkpoint and step % checkpoint_every == 0:
-                checkpoint(state())
-            if asked:
-                raise StoppedError(state())
-    return Training(params, history, curve)
-
-
-def _copy(params: Params) -> Params:
-    return {name: p.detach().clone().requires_grad_() for name, p in params.items()}

@@ -1,74 +1,104 @@
-"""Trained weights that ship with the package, each with the record of the run that made them."""
+"""Trained weights in safetensors files; a recorded run's are checked against its record."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 
 from maml_tutorial.models import Params
-from maml_tutorial.records import RECORDS, load_record, write_whole
+from maml_tutorial.records import RECORDS, as_folder, list_records, load_record, write_whole
+
+SUFFIX = ".safetensors"
 
 
-def save_weights(params: Params, path: Path) -> str:
+def save_weights(params: Params, path: str | Path) -> str:
     """Write parameters as a safetensors file, beside it first and renamed when whole.
 
     Args:
-        params: `{name: tensor}`, as `meta_train` returns them.
-        path: the file, such as `runs/sinusoid-k5.safetensors`.
+        params: `{name: tensor}`, as `meta_train(…).params`. Which of them are frozen is kept.
+        path: the file, such as `"runs/mine.safetensors"`; `load_weights(path)` reads it.
 
     Returns:
         The file's SHA-256, for the run's record.
 
     Raises:
+        ValueError: if the file's name does not end in `.safetensors`.
         OSError: if the folder cannot be written to; nothing half-written is left.
 
     Example:
         >>> import tempfile, torch
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     len(save_weights({"theta": torch.zeros(2)}, Path(folder) / "w.safetensors"))
-        64
+        ...     path = Path(folder) / "mine.safetensors"
+        ...     digest = save_weights({"theta": torch.zeros(2)}, path)
+        ...     len(digest), load_weights(path), load_weights("mine", folder)
+        (64, {'theta': tensor([0., 0.])}, {'theta': tensor([0., 0.])})
     """
-    data = save({name: p.detach().cpu().contiguous() for name, p in params.items()})
+    path = Path(path)
+    if path.suffix != SUFFIX:
+        raise ValueError(f"the file's name must end in {SUFFIX}, got {path.name!r}")
+    frozen = [name for name, p in params.items() if not p.requires_grad]
+    data = save(
+        {name: p.detach().cpu().contiguous() for name, p in params.items()},
+        {"frozen": json.dumps(frozen)} if frozen else None,
+    )
     write_whole(path, data)
     return hashlib.sha256(data).hexdigest()
 
 
-def load_weights(name: str, folder: Any = RECORDS) -> Params:
-    """Read the weights of a recorded run, and make sure that they are that run's.
+def load_weights(name: str | Path, folder: Any = RECORDS) -> Params:
+    """Read weights: those of a recorded run, or a file that `save_weights` wrote.
 
     Args:
-        name: the record's name, such as `"sinusoid-k5"`.
-        folder: where to look; by default, among those that ship with the package.
+        name: a record's name, such as `"sinusoid-k5"`, or a file, such as
+            `"runs/mine.safetensors"`.
+        folder: where to look for a name, a `str` or a `Path`; by default, among the records that
+            ship with the package.
 
     Returns:
-        `{name: tensor}`, leaves that require a gradient.
+        `{name: tensor}`, leaves; those that were frozen are.
 
     Raises:
-        KeyError: if there is no such record.
-        FileNotFoundError: if the record has no weights beside it.
-        ValueError: if the file is not the one that the record speaks of.
+        KeyError: if there is neither such a record nor such a file.
+        FileNotFoundError: if the record has no weights beside it, or the file is not there.
+        ValueError: if the file is no safetensors file, or not the one that its record speaks of.
 
     Example:
         >>> params = load_weights("sinusoid-k5")
         >>> params["0.weight"].shape, params["0.weight"].requires_grad
         (torch.Size([40, 1]), True)
     """
-    record = load_record(name, folder)
-    file = folder / f"{name}.safetensors"
+    path = Path(name)
+    if path.suffix == SUFFIX:
+        return _read(path)
+    folder = as_folder(folder)
+    file = folder / f"{name}{SUFFIX}"
+    if str(name) not in list_records(folder):
+        if not file.is_file():
+            files = sorted({p.name.partition(".")[0] for p in folder.iterdir()})
+            raise KeyError(f"no record and no file {name}{SUFFIX}; there are: {', '.join(files)}")
+        return _read(file)
+    record = load_record(str(name), folder)
     if not record.weights or not file.is_file():
         raise FileNotFoundError(
             f"the run {name!r} was recorded without weights; make them again: {record.command}"
         )
-    data = file.read_bytes()
-    digest = hashlib.sha256(data).hexdigest()
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
     if digest != record.weights:
         raise ValueError(
             f"{file} is not what its record speaks of: its SHA-256 begins {digest[:12]}, the "
             f"record's {record.weights[:12]}. Fetch both again, or repeat: {record.command}"
         )
+    return _read(file)
+
+
+def _read(file: Any) -> Params:
     try:
-        return {key: p.requires_grad_() for key, p in load(data).items()}
+        params = load(file.read_bytes())
+        with safe_open(file, "pt") as opened:
+            frozen = json.loads((opened.metadata() or {}).get("frozen", "[]"))
     except SafetensorError as error:
         raise ValueError(f"{file} is no safetensors file ({error})") from error
+    return {key: p.requires_grad_(key not in frozen) for key, p in params.items()}
