@@ -24,6 +24,7 @@ from maml_tutorial import (
     load_glyphs,
     make_loss,
     make_predict,
+    maml,
     maml_loss,
 )
 from maml_tutorial.records import describe_device, describe_versions
@@ -70,8 +71,9 @@ def search(setting: dict, marks: tuple[int, ...] = MARKS, n_tasks: int = 400) ->
             optimizer.step()
             seconds, steps = seconds + time.perf_counter() - began, steps + 1
         scores = evaluate(
-            loss_fn, predict, correct, theta, validation, inner_lr=INNER_LR, inner_steps=(1, 3),
-            n_tasks=n_tasks, generator=torch.Generator().manual_seed(5), batch_size=20,
+            maml(loss_fn, inner_lr=INNER_LR), predict, correct, theta, validation,
+            inner_steps=(1, 3), n_tasks=n_tasks, generator=torch.Generator().manual_seed(5),
+            batch_size=20,
         ).query  # fmt: skip
         accuracy[mark] = {k: round(s.mean, 3) for k, s in scores.items()}
     ms = round(1000 * seconds / steps)

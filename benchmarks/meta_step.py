@@ -23,7 +23,7 @@ from torch import Tensor, multiprocessing
 from torch.utils.flop_counter import FlopCounterMode
 
 from maml_tutorial import EpisodeSampler, Task, adapt, init_params, load_glyphs, make_loss
-from maml_tutorial.gradients import meta_gradient
+from maml_tutorial.gradients import compiled
 from maml_tutorial.parallel import joined, own_share, total
 from maml_tutorial.presets import PRESETS, Omniglot, Preset
 from maml_tutorial.records import peak_kb, write_whole
@@ -74,18 +74,20 @@ def tasks_of(run: Preset) -> Task:
     return sampler(run.meta_batch_size, torch.Generator().manual_seed(0))
 
 
-def steps_of(run: Preset, *, compiled: bool = False) -> dict[str, Step]:
+def steps_of(run: Preset, *, make_program: bool = False) -> dict[str, Step]:
     """Return the ways to compute the meta-gradient, ready to be called, in one process."""
     model, tasks = run.model(), tasks_of(run)
     params, loss_fn = init_params(model, seed=0), make_loss(model, run.loss)
     settings = {"inner_lr": run.inner_lr, "inner_steps": run.inner_steps}
 
     def loop() -> Gradients:
-        total = torch.zeros(())
+        sums = [torch.zeros_like(p) for p in params.values()]
         for task in map(Task._make, zip(*tasks, strict=True)):
             adapted = adapt(loss_fn, params, task.x_support, task.y_support, **settings)
-            total = total + loss_fn(adapted, task.x_query, task.y_query)
-        return list(torch.autograd.grad(total / run.meta_batch_size, list(params.values())))
+            loss = loss_fn(adapted, task.x_query, task.y_query) / run.meta_batch_size
+            gradients = torch.autograd.grad(loss, list(params.values()))
+            sums = [a.add_(b) for a, b in zip(sums, gradients, strict=True)]
+        return sums
 
     copy = run.model()
     copy.load_state_dict(params)
@@ -101,10 +103,11 @@ def steps_of(run: Preset, *, compiled: bool = False) -> dict[str, Step]:
                 (loss / run.meta_batch_size).backward()
         return [p.grad for p in copy.parameters()]
 
-    ours = meta_gradient(loss_fn, **settings, chunk=run.chunk)
+    gradient = run.learner(model).gradient
+    ours = run.engine(gradient)
     steps = {"ours": lambda: ours(params, tasks)[1], "loop": loop, "higher": with_higher}
-    if compiled:
-        program = meta_gradient(loss_fn, **settings, chunk=run.chunk, compiled=True)
+    if make_program:
+        program = run.engine(compiled(gradient))
         steps["ours, compiled"] = lambda: program(params, tasks)[1]
     return steps
 
@@ -173,8 +176,7 @@ def _worker(run: Preset, rank: int, port: int, pipe: Any) -> None:
     with joined():
         model, tasks = run.model(), own_share(tasks_of(run))
         params = init_params(model, seed=0)
-        settings = {"inner_lr": run.inner_lr, "inner_steps": run.inner_steps, "chunk": run.chunk}
-        gradient = meta_gradient(make_loss(model, run.loss), **settings)
+        gradient = run.engine(run.learner(model).gradient)
         share = len(tasks.x_support) / run.meta_batch_size
         while question := pipe.recv():
             summed = total([share * g for g in gradient(params, tasks)[1]])
@@ -223,7 +225,7 @@ class TwoProcesses:
 
 def measure(case: Case, rounds: int, peak: float) -> dict[str, Any]:
     """Return what is found about a case: milliseconds, ratios, memory, share of the peak."""
-    steps = steps_of(case.run, compiled=case.compiled)
+    steps = steps_of(case.run, make_program=case.compiled)
     ways, pair = dict(steps), None
     if torch.get_num_threads() > 1:
         ways["ours, 2 processes"] = pair = TwoProcesses(case.run)
@@ -256,10 +258,15 @@ def growth(case: Case, setting: str, values: tuple[int, ...]) -> dict[str, list[
     return found
 
 
-def by_chunk(case: Case, rounds: int) -> dict[int, float]:
-    """Return milliseconds of ours for each number of tasks that are differentiated together."""
-    sizes = [size for size in CHUNKS if size <= case.run.meta_batch_size]
-    return median_ms({n: steps_of(replace(case.run, chunk=n))["ours"] for n in sizes}, rounds)
+def by_chunk(case: Case, rounds: int) -> dict[str, dict[int, float]]:
+    """Return time and memory of ours for each number of tasks that are differentiated together."""
+    runs = {
+        size: replace(case.run, chunk=size) for size in CHUNKS if size <= case.run.meta_batch_size
+    }
+    return {
+        "ms": median_ms({size: steps_of(run)["ours"] for size, run in runs.items()}, rounds),
+        "peak MB": {size: peak_mb(run, "ours") for size, run in runs.items()},
+    }
 
 
 @click.command()
@@ -280,7 +287,7 @@ def main(output: Path, rounds: int | None, only: tuple[str, ...]) -> None:
         found = cases[name] = measure(case, rounds or case.rounds, peak_flops())
         click.echo(f"{name}: " + ", ".join(f"{way} {ms} ms" for way, ms in found["ms"].items()))
         if isinstance(case.run, Omniglot):
-            found["ms by chunk"] = by_chunk(case, rounds or case.rounds)
+            found["by chunk"] = by_chunk(case, rounds or case.rounds)
         if name in GROWTH_CASES:
             grown[name] = {key: growth(case, key, values) for key, values in GROWTH.items()}
     torch.set_num_threads(most)

@@ -1,7 +1,6 @@
 """Companion package of the book *Learning to Learn: MAML, step by step*.
 
-The modules build on each other in one direction: tasks, glyphs, omniglot and episodes; then
-models, adapt, maml, training, evaluation, baselines, records and weights; then plots and exercises.
+The modules build on each other in one direction; their order stands in `pyproject.toml`.
 """
 
 from maml_tutorial.adapt import adapt
@@ -18,6 +17,7 @@ from maml_tutorial.evaluation import (
     squared_error,
 )
 from maml_tutorial.exercises import check
+from maml_tutorial.folders import load_folder
 from maml_tutorial.glyphs import load_glyphs
 from maml_tutorial.gradients import chunked, compiled
 from maml_tutorial.learners import Learner
@@ -78,6 +78,7 @@ __all__ = [
     "imaml",
     "init_params",
     "joint",
+    "load_folder",
     "load_glyphs",
     "load_omniglot",
     "load_record",

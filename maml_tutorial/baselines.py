@@ -8,6 +8,7 @@ from torch.func import vmap
 from torch.nn.functional import cross_entropy, linear, normalize
 
 from maml_tutorial.adapt import adapt
+from maml_tutorial.maml import over_tasks
 from maml_tutorial.models import ConvNet, Params
 from maml_tutorial.tasks import Task
 
@@ -15,7 +16,7 @@ Features = Callable[[Tensor], Tensor]
 
 
 def pixels(x: Tensor) -> Tensor:
-    """Take an image for what it is, a row of pixels: `(..., 1, 28, 28)` → `(..., 784)`.
+    """Take an image for what it is, a row of pixels: `(..., channels, height, width)` → `(..., d)`.
 
     Example:
         >>> pixels(torch.zeros(5, 1, 28, 28)).shape
@@ -29,7 +30,8 @@ def nearest_neighbour(task: Task, features: Features = pixels) -> Tensor:
 
     Args:
         task: one task or a meta-batch of them.
-        features: what the distance (Euclidean) is taken between: `(..., 1, 28, 28)` → `(..., d)`.
+        features: what the distance (Euclidean) is taken between, a function of images:
+            `(..., channels, height, width)` → `(..., d)`.
 
     Returns:
         Labels, int64, shape `([n_tasks,] n_query)`.
@@ -46,7 +48,7 @@ def nearest_neighbour(task: Task, features: Features = pixels) -> Tensor:
 
 
 def pretrain(
-    images: Tensor,
+    images: Tensor | list[Tensor],
     *,
     hidden: int = 32,
     epochs: int = 5,
@@ -60,7 +62,8 @@ def pretrain(
     afterwards, so that an image's features do not depend on the images beside it.
 
     Args:
-        images: `(n_classes, n_examples, 1, 28, 28)`, uint8.
+        images: `(n_classes, n_examples, channels, height, width)`, uint8, or a list with one such
+            tensor for each class.
         hidden: filters of each block, and so the number of features.
         epochs: times that every image is seen.
         batch_size: images a step of Adam.
@@ -68,20 +71,21 @@ def pretrain(
         seed: of the network and of the order of the images.
 
     Returns:
-        The features, a function of images in 0 … 1: `(..., 1, 28, 28)` → `(..., hidden)`.
+        The features, a function of images in 0 … 1: `(..., channels, height, width)` →
+        `(..., hidden)`.
 
     Example:
         >>> features = pretrain(torch.zeros(3, 4, 1, 28, 28, dtype=torch.uint8), epochs=1)
         >>> features(torch.zeros(2, 5, 1, 28, 28)).shape
         torch.Size([2, 5, 32])
     """
-    n_classes, n_examples = images.shape[:2]
-    x = images.flatten(0, 1)
-    y = torch.arange(n_classes).repeat_interleave(n_examples)
+    sizes = torch.tensor([len(some) for some in images])
+    x = torch.cat(list(images))
+    y = torch.arange(len(sizes)).repeat_interleave(sizes)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = ConvNet(n_classes, hidden=hidden, running_averages=True)
+        net = ConvNet(len(sizes), n_in=x.shape[1], hidden=hidden, running_averages=True)
     optimizer = torch.optim.Adam(net.parameters(), lr=lr)
     n_steps = epochs * -(-len(x) // batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
@@ -110,7 +114,7 @@ def new_head(
 
     Args:
         task: one task or a meta-batch of them, labels 0 … n_way − 1.
-        features: such as those of `pretrain`: `(..., 1, 28, 28)` → `(..., d)`.
+        features: such as those of `pretrain`: a function of images, `(..., d)`.
         inner_lr: α.
         inner_steps: steps of gradient descent.
 
@@ -141,7 +145,7 @@ def new_head(
         return cross_entropy(linear(x, params["weight"], params["bias"]), y)
 
     head = adapt(
-        vmap(loss_fn),
+        over_tasks(loss_fn),
         head,
         support,
         task.y_support,

@@ -255,8 +255,15 @@ def label_lines(axis: Axes, *, gap: float = 0.08) -> None:
 
 
 def draw_card(axis: Axes, image: Tensor, title: str = "") -> None:
-    """Draw a letter, `(1, height, width)` or `(height, width)`, as dark ink on a light card."""
-    axis.imshow(image.detach().float().squeeze(0).numpy(), cmap="gray_r", interpolation="nearest")
+    """Draw an image on a card: `(height, width)` or `(1, height, width)` as dark ink on light.
+
+    `(3, height, width)` is a picture in colour, uint8 in 0 … 255 or floats in 0 … 1.
+    """
+    if image.ndim == 3 and len(image) == 3:
+        axis.imshow(image.detach().permute(1, 2, 0).numpy())
+    else:
+        ink = image.detach().float().squeeze(0).numpy()
+        axis.imshow(ink, cmap="gray_r", interpolation="nearest")
     axis.set(xticks=[], yticks=[])
     axis.set_title(title, fontsize=10, loc="center", pad=3)
     for spine in axis.spines.values():
@@ -267,7 +274,7 @@ def draw_task(task: Task, *, n_way: int, class_names: Sequence[str] | None = Non
     """Lay out one image task as cards: the support set on the left, the query set on the right.
 
     Args:
-        task: a single task (no task axis) with images `(n, 1, height, width)`.
+        task: a single task (no task axis) with images `(n, channels, height, width)`.
         n_way: classes of the task; a row each.
         class_names: written beside the rows; by default the labels 0 … n_way − 1.
 

@@ -62,8 +62,10 @@ def test_what_grows_is_timed_for_each_size():
     assert found["inner_steps"] == [1, 2] and len(found["ours"]) == len(found["loop"]) == 2
 
 
-def test_chunks_up_to_the_meta_batch_are_timed():
-    assert list(meta_step.by_chunk(TINY, rounds=1)) == [1, 2]
+def test_chunks_up_to_the_meta_batch_are_timed_and_weighed(monkeypatch):
+    monkeypatch.setattr(meta_step, "peak_mb", lambda run, way: 10.0 * run.chunk)
+    found = meta_step.by_chunk(TINY, rounds=1)
+    assert list(found["ms"]) == [1, 2] and found["peak MB"] == {1: 10.0, 2: 20.0}
 
 
 def test_the_figure_on_the_page_is_drawn_from_the_measurement():
