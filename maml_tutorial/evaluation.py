@@ -19,7 +19,8 @@ from maml_tutorial.tasks import Data, Task, TaskSampler, count, joined, require_
 
 BatchNorm = Literal["transductive", "inductive"]
 Z_95 = 1.96  # the middle 95 % of a normal distribution lies within this many standard deviations
-FAR = 10  # a task has diverged when it scores this many times worse than the worst before a step
+FAR = 10  # a task has diverged when its mark is this many times the largest before a step
+A_SHARE = 1.0  # but marks up to here may be shares of right answers, which cannot diverge
 
 
 class Metric(Protocol):
@@ -101,7 +102,7 @@ def score(values: Tensor, *, most: float = math.inf, n_predictions: int | None =
     per_task = values.double().reshape(values.shape[0], -1).mean(dim=1)
     kept = per_task[per_task.isfinite() & (per_task <= most)]
     n, n_tasks = kept.numel(), per_task.numel()
-    mean, median = (kept.mean().item(), kept.median().item()) if n else (math.nan, math.nan)
+    mean, median = (kept.mean().item(), kept.quantile(0.5).item()) if n else (math.nan, math.nan)
     interval = Z_95 * kept.std().item() / math.sqrt(n) if n > 1 else math.nan
     return Score(mean, interval, n_tasks, n_predictions or values.numel(), median, n_tasks - n)
 
@@ -201,8 +202,8 @@ def evaluate(
 ) -> Evaluation:
     """Adapt to `n_tasks` fresh tasks and score them after each number of steps.
 
-    Each number of steps starts from θ again. A task that diverged (its outputs are not finite, or
-    it scores ten times worse than the worst of all tasks before a step) is counted, not averaged.
+    Each number of steps starts from θ again. A task that diverged is counted, not averaged: its
+    outputs are not finite, or its mark is above 1 and ten times the largest before a step.
 
     Batch norm looks at a whole batch, so it matters who is in it. *Transductive*, as in the
     paper: all query inputs are predicted together and see each other. *Inductive*: each query
@@ -256,13 +257,13 @@ def evaluate(
                 phi = {name: p.detach() for name, p in found.items()}
                 outputs = _for_each(predict, phi, tasks.x_support)
                 marks["support"][s].add(metric, outputs, tasks.y_support)
-                if alone:
+                if alone and s in steps:
                     outputs = _for_each(alone, phi, tasks.x_support, tasks.x_query, chunk_size=1)
                 else:
                     outputs = _for_each(predict, phi, tasks.x_query)
                 marks["query"][s].add(metric, outputs, tasks.y_query)
     support, query = (
-        {s: by_steps[s].score(FAR * by_steps[0].worst()) for s in steps}
+        {s: by_steps[s].score(max(A_SHARE, FAR * by_steps[0].largest())) for s in steps}
         for by_steps in marks.values()
     )
     return Evaluation(support, query, batch_norm)
@@ -287,8 +288,8 @@ class Marks:
         means = values.double().reshape(len(values), -1).mean(dim=1)
         self.per_task.append(means.where(finite, torch.nan).cpu())
 
-    def worst(self) -> float:
-        """Return the largest finite mark of a task."""
+    def largest(self) -> float:
+        """Return the largest finite mark of a task; without a positive one there is no limit."""
         marks = torch.cat(self.per_task)
         marks = marks[marks.isfinite()]
         return marks.max().item() if marks.numel() and marks.max() > 0 else math.inf
