@@ -76,8 +76,8 @@ def compiled(gradient: MetaGradient) -> MetaGradient:
         # A frozen parameter is a constant: told apart in the key, as its gradient is zero.
         names, values = list(params), list(params.values())
         leaves, form = tree_flatten(tuple(tasks))
-        key = (tuple((n, p.requires_grad) for n, p in params.items()), str(form))
-        key += (tuple(leaf.shape for leaf in leaves),)
+        kinds = tuple((name, p.requires_grad) for name, p in params.items())
+        key = kinds, str(form), tuple(leaf.shape for leaf in leaves)
         if key not in programs:
 
             def flat(values: list[Tensor], leaves: list[Tensor]) -> tuple[Tensor, list[Tensor]]:

@@ -80,8 +80,13 @@ def gradient_of(objective: Callable[[Params, Task], Tensor]) -> MetaGradient:
     return gradient
 
 
-def slopes(loss: Tensor, params: Params) -> list[Tensor]:
+def slopes(loss: Tensor, params: Params, *, retain_graph: bool = False) -> list[Tensor]:
     """Return one gradient a parameter; zero for those that are frozen or play no part.
+
+    Args:
+        loss: a scalar.
+        params: `{name: tensor}`.
+        retain_graph: keep what is needed for another gradient of the same loss.
 
     Example:
         >>> params = {"a": torch.tensor(2.0, requires_grad=True), "b": torch.tensor(1.0)}
@@ -90,7 +95,7 @@ def slopes(loss: Tensor, params: Params) -> list[Tensor]:
     """
     learning = {name: p for name, p in params.items() if p.requires_grad}
     found = torch.autograd.grad(
-        loss, list(learning.values()), allow_unused=True, materialize_grads=True
+        loss, list(learning.values()), retain_graph=retain_graph, materialize_grads=True
     )
     of = dict(zip(learning, found, strict=True))
     return [of[name] if name in of else torch.zeros_like(p) for name, p in params.items()]

@@ -9,7 +9,8 @@ from functools import partial
 from maml_tutorial.adapt import Rates, adapt
 from maml_tutorial.learners import Learner, gradient_of
 from maml_tutorial.maml import after, over_tasks
-from maml_tutorial.models import LossFn
+from maml_tutorial.models import LossFn, Params
+from maml_tutorial.tasks import Data
 
 
 def maml(
@@ -186,4 +187,8 @@ def joint(
     """
     steps = maml(loss_fn, inner_lr=inner_lr, inner_steps=inner_steps, vectorised=vectorised)
     losses = over_tasks(loss_fn, vectorised=vectorised)
-    return Learner(steps.learn, gradient_of(after(lambda params, x, y: params, losses)))
+
+    def stay(params: Params, x: Data, y: Data, *, inner_steps: int = 0) -> Params:
+        return params
+
+    return Learner(steps.learn, gradient_of(after(stay, losses)))

@@ -67,23 +67,28 @@ def imaml(
     )
 
     def gradient(params: Params, tasks: Task) -> tuple[Tensor, Tensors]:
-        start = stacked(params, require_tasks(tasks))
-        moving = rates_of(inner_lr, params)
+        start, moving = stacked(params, require_tasks(tasks)), list(rates_of(inner_lr, params))
         end = learn(start, tasks.x_support, tasks.y_support)
         phi = {n: p.detach().requires_grad_(params[n].requires_grad) for n, p in end.items()}
-        at = [phi[name] for name in moving]
         query = losses(phi, tasks.x_query, tasks.y_query)
-        support = losses(phi, tasks.x_support, tasks.y_support)
-        steep = grad(support.sum(), at, create_graph=True)
+        support = losses(phi, tasks.x_support, tasks.y_support).sum()
+        at = [phi[name] for name in moving]
+        steep = grad(support, at, create_graph=True, materialize_grads=True)
 
-        def times(v: Tensors) -> Tensors:  # (I + H/λ) v, for every task at once
-            products = grad(steep, at, v, retain_graph=True, materialize_grads=True)
-            return [a + h / pull for a, h in zip(v, products, strict=True)]
+        def bent(v: Tensors) -> Params:  # H v / λ, for every task at once
+            along = torch.stack([(s * u).sum() for s, u in zip(steep, v, strict=True)]).sum()
+            products = slopes(along, phi, retain_graph=True)
+            return {name: h / pull for name, h in zip(phi, products, strict=True)}
 
-        # A name that does not move is reached by the query loss directly.
+        def times(v: Tensors) -> Tensors:  # (I + H/λ) v
+            products = bent(v)
+            return [u + products[name] for name, u in zip(moving, v, strict=True)]
+
         found = dict(zip(phi, slopes(query.sum(), phi), strict=True))
-        solved = conjugate_gradients(times, [found[name] for name in moving], cg_steps)
-        found |= dict(zip(moving, solved, strict=True))
+        v = conjugate_gradients(times, [found[name] for name in moving], cg_steps)
+        # A name that does not move still shifts the rest position of those that do.
+        still = {name: found[name] - shift for name, shift in bent(v).items()}
+        found = still | dict(zip(moving, v, strict=True))
         return query.mean().detach(), [g.mean(dim=0) for g in found.values()]
 
     return Learner(learn, gradient)

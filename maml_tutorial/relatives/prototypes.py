@@ -46,7 +46,11 @@ class Prototypes:
     def __call__(self, params: Params, x: Data, y: Data, *, inner_steps: int = 0) -> Params:
         """Return φ: θ and the last layer of each task. There are no steps to take."""
         body = self.start(params)
-        return body | self._heads(body, x, y)
+        heads = self._heads(body, x, y)
+        # In steps from here the head is a variable of its own, and no function of the body: views
+        # of the body keep the two apart, and it moves though the body be frozen.
+        own = {name: p.view_as(p) for name, p in body.items()}
+        return own | {name: p.requires_grad_() for name, p in heads.items()}
 
     def loss(self, params: Params, x: Data, y: Tensor) -> Tensor:
         """Return the cross-entropy of one task, at φ."""
