@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from maml_tutorial import EpisodeSampler, baselines
+from maml_tutorial import EpisodeSampler, baselines, evaluation
 
 IMAGES = torch.rand(30, 20, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 SAMPLER = EpisodeSampler(IMAGES, n_way=5, k_shot=2, k_query=3)
@@ -30,7 +30,7 @@ def compare_outcomes(outcomes: Callable) -> None:
     learner = baselines.nearest_neighbour
     for options in ({"n_tasks": 150, "seed": 3}, {"n_tasks": 100}):
         ours = outcomes(SAMPLER, learner, **options)
-        assert torch.equal(ours, baselines.outcomes(SAMPLER, learner, **options))
+        assert torch.equal(ours, evaluation.outcomes(SAMPLER, learner, **options))
 
 
 def compare_new_head(new_head: Callable) -> None:
