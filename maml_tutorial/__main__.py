@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
@@ -26,6 +27,12 @@ from maml_tutorial.training import DivergenceError
 from maml_tutorial.weights import load_weights, save_weights
 
 KINDS = {int: "a whole number", float: "a number", bool: "True or False"}
+FOLDER = click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=RECORDS,
+    help="Where runs are; by default, those of the package.",
+)
 
 
 @click.group()
@@ -40,18 +47,14 @@ def list_presets() -> None:
         click.echo(f"{name}: " + ", ".join(f"{k}={v}" for k, v in asdict(preset).items()))
 
 
-class PresetName(click.ParamType):
+def _preset_name(ctx: click.Context, param: click.Parameter, value: str) -> str:
     """The name of a preset; another word is answered with the nearest."""
-
-    name = "preset"
-
-    def convert(self, value: str, param: object, ctx: object) -> str:
-        """Return the name, or say which are near."""
-        if value in PRESETS:
-            return value
-        near = get_close_matches(value, PRESETS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        self.fail(f"no preset {value!r}: {hint}There are {', '.join(PRESETS)}.", param, ctx)
+    if value in PRESETS:
+        return value
+    near = get_close_matches(value, PRESETS, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    words = f"no preset {value!r}: {hint}There are {', '.join(PRESETS)}."
+    raise click.BadParameter(words, ctx, param)
 
 
 def _changed(preset: Preset, settings: tuple[str, ...]) -> Preset:
@@ -61,7 +64,7 @@ def _changed(preset: Preset, settings: tuple[str, ...]) -> Preset:
         click.BadParameter: if a setting is unknown, or its value is of another kind.
     """
     known = {field.name: getattr(preset, field.name) for field in fields(preset)}
-    changes = {}
+    changes: dict[str, Any] = {}
     for setting in settings:
         key, _, text = setting.partition("=")
         if key not in known:
@@ -76,12 +79,8 @@ def _changed(preset: Preset, settings: tuple[str, ...]) -> Preset:
 
 @main.command()
 @click.argument("record")
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    help="Where runs are; by default, those of the package.",
-)
-def show(record: str, folder: Path | None) -> None:
+@FOLDER
+def show(record: str, folder: Path) -> None:
     """Show RECORD: its command, its scores with their intervals, its machine."""
     found = _record(record, folder)
     done = f"{found.steps_done} of {found.steps_planned} steps"
@@ -97,32 +96,28 @@ def show(record: str, folder: Path | None) -> None:
 
 @main.command("evaluate")
 @click.argument("record")
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    help="Where runs are; by default, those of the package.",
-)
+@FOLDER
 @click.option("--n-tasks", type=click.IntRange(min=2), default=1000, show_default=True)
 @click.option("--seed", type=int, default=2, show_default=True)
 @click.option("--save", is_flag=True, help="Write the scores into the record.")
-def evaluate_run(record: str, folder: Path | None, n_tasks: int, seed: int, save: bool) -> None:
+def evaluate_run(record: str, folder: Path, n_tasks: int, seed: int, save: bool) -> None:
     """Score the weights of RECORD again, on other unseen tasks if the seed is another."""
     found = _record(record, folder)
     run = run_of(found)
     try:
-        params = load_weights(found.name, folder or RECORDS)
+        params = load_weights(found.name, folder)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     torch.set_num_threads(min(run.threads, torch.get_num_threads()))
     scores = judge(run, params, seed, n_tasks)
     if save:
         changed = replace(found, scores=scores, seeds=found.seeds | {"test": seed})
-        click.echo(f"wrote {save_record(changed, folder or RECORDS)}")
+        click.echo(f"wrote {save_record(changed, folder)}")
 
 
-def _record(name: str, folder: Path | None) -> Record:
+def _record(name: str, folder: Path) -> Record:
     try:
-        return load_record(name, folder or RECORDS)
+        return load_record(name, folder)
     except OSError as error:
         raise click.ClickException(str(error)) from error
     except KeyError as error:
@@ -130,7 +125,7 @@ def _record(name: str, folder: Path | None) -> Record:
 
 
 @main.command()
-@click.argument("name", type=PresetName(), metavar="PRESET")
+@click.argument("name", callback=_preset_name, metavar="PRESET")
 @click.option(
     "--set",
     "settings",
@@ -182,17 +177,12 @@ def train(
     """
     preset = _changed(PRESETS[name], settings)
     steps = meta_steps or preset.meta_steps
-    options = "".join(f" --set {setting}" for setting in settings)
-    options += " --first-order" if first_order else ""
-    options += f" --meta-steps {steps}" if steps != preset.meta_steps else ""
-    options += f" --device {device}" if device != "cpu" else ""
-    options += " --compile" if compiled else ""
     job = Job(
         preset=name,
         run=replace(preset, first_order=first_order or preset.first_order, meta_steps=steps),
         seed=seed,
         output=output,
-        options=options,
+        options=_options(settings, first_order, meta_steps, device, compiled),
         compiled=compiled,
         logs=logs,
         checkpoint_every=checkpoint_every,
@@ -230,6 +220,22 @@ def train(
     )
     click.echo(f"wrote {save_record(record, output)}")
     job.checkpoint.unlink(missing_ok=True)
+
+
+def _options(
+    settings: tuple[str, ...],
+    first_order: bool,
+    meta_steps: int | None,
+    device: str,
+    compiled: bool,
+) -> str:
+    """The options that decide what comes out, as words of the command."""
+    words = [f"--set {setting}" for setting in settings]
+    words += ["--first-order"] * first_order
+    words += [f"--meta-steps {meta_steps}"] if meta_steps else []
+    words += [f"--device {device}"] if device != "cpu" else []
+    words += ["--compile"] * compiled
+    return "".join(f" {word}" for word in words)
 
 
 def _say(words: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,9 @@ class Test:
 class Run:
     """Settings that mean, and by default are, the same in every run."""
 
+    loss: ClassVar[Any]  # of outputs and targets; each kind of run has its own
+
+    inner_lr: float = 0.4
     inner_steps: int = 1
     meta_lr: float = 1e-3
     first_order: bool = False
@@ -63,7 +66,7 @@ class Sinusoid(Run):
     """A sine-wave run; the defaults are the paper's (section 5.1) and its code's."""
 
     k_shot: int
-    inner_lr: float = 0.01
+    inner_lr: float = field(default=0.01, kw_only=True)
     meta_batch_size: int = 25
     meta_steps: int = 70_000
 
@@ -96,7 +99,6 @@ class Glyphs(Run):
     k_shot: int
     k_query: int = 5
     hidden: int = 32
-    inner_lr: float = 0.4
     meta_batch_size: int = 16
     meta_steps: int = 3000
 
@@ -112,7 +114,7 @@ class Glyphs(Run):
         """Return the network."""
         return ConvNet(self.n_way, hidden=self.hidden)
 
-    def _episodes(self, images: Tensor) -> TaskSampler:
+    def _episodes(self, images: Tensor | list[Tensor]) -> TaskSampler:
         return EpisodeSampler(images, n_way=self.n_way, k_shot=self.k_shot, k_query=self.k_query)
 
     def sampler(self) -> TaskSampler:
@@ -152,7 +154,6 @@ class Omniglot(Run):
     k_shot: int
     conv: bool = True
     by_alphabet: bool = False
-    inner_lr: float = 0.4
     chunk: int | None = field(default=16, kw_only=True)
     meta_batch_size: int = 32
     meta_steps: int = 60_000

@@ -7,7 +7,6 @@ import platform
 import tempfile
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 
 from maml_tutorial.evaluation import Score
 
-RECORDS = files("maml_tutorial") / "data"
+RECORDS = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True)
@@ -120,14 +119,15 @@ def save_record(record: Record, folder: str | Path) -> Path:
         ...     path.name
         'sinusoid-k5.json'
     """
-    text = json.dumps(_without_nan(asdict(record)), indent=1, allow_nan=False) + "\n"
+    fields = asdict(record) | {"scores": _without_nan(record.scores)}
+    text = json.dumps(fields, indent=1, allow_nan=False) + "\n"
     target = Path(folder) / f"{record.name}.json"
     write_whole(target, text.encode())
     return target
 
 
 def _without_nan(value: Any) -> Any:
-    """A score of which every task diverged has no mean: JSON's null."""
+    """Nobody has a mean where every task diverged, or the interval of one task: JSON's null."""
     if isinstance(value, dict):
         return {key: _without_nan(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -136,8 +136,11 @@ def _without_nan(value: Any) -> Any:
 
 
 def _score(values: list[Any]) -> Score:
-    mean, interval, *rest = values
-    return Score(*(math.nan if v is None else v for v in (mean, interval)), *rest)
+    """A score as it was before it was written; older ones have no median."""
+    found = Score(*values)
+    mean, interval = (math.nan if v is None else v for v in found[:2])
+    median = math.nan if math.isnan(mean) else found.median
+    return found._replace(mean=mean, interval=interval, median=median)
 
 
 def write_whole(target: Path, data: bytes) -> None:
@@ -158,28 +161,17 @@ def write_whole(target: Path, data: bytes) -> None:
         raise
 
 
-def as_folder(folder: Any) -> Any:
-    """Return a folder that was given as a `str` as a `Path`.
-
-    Example:
-        >>> as_folder("runs").name
-        'runs'
-    """
-    return Path(folder) if isinstance(folder, str) else folder
-
-
-def list_records(folder: Any = RECORDS) -> list[str]:
+def list_records(folder: str | Path = RECORDS) -> list[str]:
     """Names of the records in `folder`, by default those that ship with the package.
 
     Example:
         >>> "sinusoid-k5" in list_records()
         True
     """
-    found = as_folder(folder).iterdir()
-    return sorted(p.name.removesuffix(".json") for p in found if p.name.endswith(".json"))
+    return sorted(path.stem for path in Path(folder).iterdir() if path.suffix == ".json")
 
 
-def load_record(name: str, folder: Any = RECORDS) -> Record:
+def load_record(name: str, folder: str | Path = RECORDS) -> Record:
     """Read a record by name.
 
     Args:
@@ -196,7 +188,7 @@ def load_record(name: str, folder: Any = RECORDS) -> Record:
     """
     if name not in list_records(folder):
         raise KeyError(f"no record {name!r}; there are: {', '.join(list_records(folder))}")
-    fields = json.loads((as_folder(folder) / f"{name}.json").read_text(encoding="utf-8"))
+    fields = json.loads((Path(folder) / f"{name}.json").read_text(encoding="utf-8"))
     fields["scores"] = {
         label: {int(steps): _score(value) for steps, value in by_steps.items()}
         for label, by_steps in fields["scores"].items()

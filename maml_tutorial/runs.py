@@ -83,7 +83,7 @@ def watch_unseen(run: Preset, seed: int) -> Watch:
         if step % every and step != run.meta_steps:
             return {}
         found = evaluate_run(run, test, params, seed, run.n_watched_tasks, [steps])[steps]
-        if not math.isfinite(found.mean):  # all diverged: the training may yet recover
+        if not math.isfinite(found.interval):  # nearly all diverged: the training may yet recover
             return {}
         return {run.metric_name: found.mean, "interval": found.interval}
 

@@ -115,7 +115,8 @@ class Training:
         with torch.no_grad():
             for name, p in self.params.items():
                 p.copy_(kept["params"][name])
-        self.optimizer.load_state_dict(kept["optimizer"])
+        # A copy: the optimiser takes tensors as they are, and the next step changes them in place.
+        self.optimizer.load_state_dict(copy.deepcopy(kept["optimizer"]))
         self.generator.set_state(kept["generator"].cpu())
         self.step = kept["step"]
         self.history, self.since_log = list(kept["history"]), list(kept["since_log"])
@@ -313,6 +314,6 @@ def with_bar(
             yield training
             if training.logged():
                 seen = training.curve[-1][1] if training.curve else {}
-                shown = {"loss": training.history[-1][1], **seen}
-                bar.set_postfix({k: f"{v:.3g}" for k, v in shown.items()}, refresh=False)
+                values = {"loss": training.history[-1][1], **seen}
+                bar.set_postfix({k: f"{v:.3g}" for k, v in values.items()}, refresh=False)
             bar.update()

@@ -3,13 +3,12 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 
 from maml_tutorial.models import Params
-from maml_tutorial.records import RECORDS, as_folder, list_records, load_record, write_whole
+from maml_tutorial.records import RECORDS, list_records, load_record, write_whole
 
 SUFFIX = ".safetensors"
 
@@ -48,7 +47,7 @@ def save_weights(params: Params, path: str | Path) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def load_weights(name: str | Path, folder: Any = RECORDS) -> Params:
+def load_weights(name: str | Path, folder: str | Path = RECORDS) -> Params:
     """Read weights: those of a recorded run, or a file that `save_weights` wrote.
 
     Args:
@@ -73,11 +72,10 @@ def load_weights(name: str | Path, folder: Any = RECORDS) -> Params:
     path = Path(name)
     if path.suffix == SUFFIX:
         return _read(path)
-    folder = as_folder(folder)
-    file = folder / f"{name}{SUFFIX}"
+    file = Path(folder) / f"{name}{SUFFIX}"
     if str(name) not in list_records(folder):
         if not file.is_file():
-            files = sorted({p.name.partition(".")[0] for p in folder.iterdir()})
+            files = sorted({p.name.partition(".")[0] for p in Path(folder).iterdir()})
             raise KeyError(f"no record and no file {name}{SUFFIX}; there are: {', '.join(files)}")
         return _read(file)
     record = load_record(str(name), folder)
@@ -94,7 +92,7 @@ def load_weights(name: str | Path, folder: Any = RECORDS) -> Params:
     return _read(file)
 
 
-def _read(file: Any) -> Params:
+def _read(file: Path) -> Params:
     try:
         params = load(file.read_bytes())
         with safe_open(file, "pt") as opened:
