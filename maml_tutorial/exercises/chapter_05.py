@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from maml_tutorial.adapt import adapt
+from maml_tutorial.adapt import Rates, adapt
 from maml_tutorial.exercises.registry import exercise
 from maml_tutorial.models import Params
 
@@ -90,8 +90,10 @@ def _judge(
     return None if torch.allclose(road, right_road, atol=1e-8) else NOT_EXACT
 
 
-def _adapted(params: Params, inner_lr: float = LR, inner_steps: int = STEPS) -> Params:
-    return adapt(curve_loss, params, X, Y, inner_lr=inner_lr, inner_steps=inner_steps)
+def _adapted(
+    params: Params, inner_lr: Rates = LR, inner_steps: int = STEPS, pull: float = 0.0
+) -> Params:
+    return adapt(curve_loss, params, X, Y, inner_lr=inner_lr, inner_steps=inner_steps, pull=pull)
 
 
 @exercise("5.2", "An inner loop that keeps a diary")
@@ -127,11 +129,7 @@ def _(adapt_head: Callable[..., Params]) -> str | None:
     """ANIL's inner loop: the named parameters move, the others stay."""
 
     def right(params: Params) -> Params:
-        for _ in range(STEPS):
-            loss = curve_loss(params, X, Y)
-            (slope,) = torch.autograd.grad(loss, [params["b"]], create_graph=True)
-            params = {**params, "b": params["b"] - LR * slope}
-        return params
+        return _adapted(params, {"b": LR})
 
     params = start()
     result = adapt_head(curve_loss, params, X, Y, names=["b"], inner_lr=LR, inner_steps=STEPS)
@@ -153,10 +151,7 @@ def _(meta_sgd_step: Callable[..., Params]) -> str | None:
     }
 
     def right(params: Params) -> Params:
-        slopes = torch.autograd.grad(
-            curve_loss(params, X, Y), tuple(params.values()), create_graph=True
-        )
-        return {n: params[n] - rates[n] * g for n, g in zip(params, slopes, strict=True)}
+        return _adapted(params, dict(rates), 1)
 
     params = start()
     result = meta_sgd_step(curve_loss, params, X, Y, inner_lrs=rates)
@@ -173,29 +168,20 @@ def _(adapt_on_a_leash: Callable[..., Params]) -> str | None:
     """An inner loop with a pull back to the start."""
     pull = 4.0
 
-    def leashed(params: Params, *, to: str = "start") -> Params:
-        phi = params
-        for _ in range(STEPS):
-            loss = curve_loss(phi, X, Y)
-            slopes = torch.autograd.grad(loss, list(phi.values()), create_graph=True)
-            goal = {
-                "start": params,
-                "zero": {n: 0 * p for n, p in params.items()},
-                "away": {n: 2 * phi[n] - params[n] for n in params},
-            }[to]
-            phi = {
-                n: phi[n] - LR * (g + pull * (phi[n] - goal[n]))
-                for n, g in zip(phi, slopes, strict=True)
-            }
-        return phi
+    def leashed(params: Params) -> Params:
+        return _adapted(params, pull=pull)
+
+    def decayed(params: Params, x: Tensor, y: Tensor) -> Tensor:
+        """The loss whose slope pulls towards zero."""
+        return curve_loss(params, x, y) + pull / 2 * (params["a"] ** 2 + params["b"] ** 2)
 
     params = start()
     result = adapt_on_a_leash(curve_loss, params, X, Y, inner_lr=LR, inner_steps=STEPS, pull=pull)
     hints = {
         "There is no pull: in the second step φ has left the start.": _adapted(start()),
-        "This pulls towards zero (weight decay), not towards the start.": leashed(
-            start(), to="zero"
+        "This pulls towards zero (weight decay), not towards the start.": adapt(
+            decayed, start(), X, Y, inner_lr=LR, inner_steps=STEPS
         ),
-        "This pushes away from the start: mind the sign.": leashed(start(), to="away"),
+        "This pushes away from the start: mind the sign.": _adapted(start(), pull=-pull),
     }
     return _judge(result, params, leashed, hints)
