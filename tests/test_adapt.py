@@ -95,6 +95,51 @@ def test_only_exact_adaptation_carries_second_derivatives():
         assert torch.autograd.grad(phi, theta)[0].item() == pytest.approx(expected, rel=1e-12)
 
 
+def squares(params, x, y):
+    return params["body"].square().sum() + params["head"].square().sum()
+
+
+def body_and_head(frozen=()):
+    return {
+        name: torch.tensor([2.0, -1.0], requires_grad=name not in frozen)
+        for name in ("body", "head")
+    }
+
+
+def stepped(params, **options):
+    adapted = adapt(squares, params, torch.zeros(1), torch.zeros(1), **options)
+    return {name: p.tolist() for name, p in adapted.items()}
+
+
+def test_rates_by_name_move_those_names_alone_each_weight_at_its_own():
+    assert stepped(body_and_head(), inner_lr={"head": 0.25}) == {
+        "body": [2.0, -1.0],
+        "head": [1.0, -0.5],
+    }
+    rates = {"body": torch.tensor([0.25, 0.5]), "head": 0.5}
+    assert stepped(body_and_head(), inner_lr=rates) == {"body": [1.0, 0.0], "head": [0.0, 0.0]}
+
+
+def test_what_is_frozen_stays_and_can_have_no_rate():
+    params = body_and_head(frozen=["body"])
+    assert stepped(params, inner_lr=0.25, inner_steps=2) == {
+        "body": [2.0, -1.0],
+        "head": [0.5, -0.25],
+    }
+    with pytest.raises(ValueError, match="'body', which is frozen"):
+        stepped(params, inner_lr={"body": 0.25})
+    with pytest.raises(ValueError, match="requires a gradient: nothing can learn"):
+        stepped(body_and_head(frozen=["body", "head"]), inner_lr=0.25)
+
+
+def test_a_spring_pulls_back_to_the_start():
+    # θ = 2, L = φ² + λ/2 (φ − θ)²: the first step feels no spring, the second λ (φ − θ).
+    first = 2 - 0.1 * 4
+    second = first - 0.1 * (2 * first + 3 * (first - 2))
+    (found, _) = stepped(body_and_head(), inner_lr=0.1, inner_steps=2, pull=3.0)["body"]
+    assert found == pytest.approx(second)
+
+
 def test_functional_call_alone_gives_the_same_loss():
     params = double_params()
     x, y, *_ = (v[0] for v in double_tasks())
@@ -110,6 +155,8 @@ def test_functional_call_alone_gives_the_same_loss():
         ({"inner_steps": 1.5}, "inner_steps .* got 1.5"),
         ({"inner_lr": 0.0}, "inner_lr .* got 0.0"),
         ({"inner_lr": float("nan")}, "inner_lr .* got nan"),
+        ({"inner_lr": {"0.weigth": 0.1}}, "did you mean '0.weight'"),
+        ({"inner_lr": {"0.bias": torch.ones(3)}}, r"rate of '0.bias' has the shape \(3,\)"),
     ],
 )
 def test_bad_settings_are_named(options, named):

