@@ -3,14 +3,58 @@
 `inner_lr` may be one number or one (number or tensor) a name; a name without a rate does not move.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from maml_tutorial.adapt import Rates, adapt
-from maml_tutorial.learners import Learner, gradient_of
+from maml_tutorial.learners import Learner, as_they_are, gradient_of
 from maml_tutorial.maml import after, over_tasks
 from maml_tutorial.models import LossFn, Params
 from maml_tutorial.tasks import Data
+
+Begin = Callable[[Params, Data, Data], tuple[Params, Rates]]
+
+
+def descending(
+    loss_fn: LossFn,
+    begin: Begin,
+    *,
+    inner_steps: int,
+    first_order: bool = False,
+    vectorised: bool = True,
+    start: Callable[[Params], Params] = as_they_are,
+) -> Learner:
+    """Return a learner that goes down the support loss; its meta-gradient goes back all the way.
+
+    Args:
+        loss_fn: `(params, x, y)` → scalar, for one task.
+        begin: `(params, x, y)` → where the steps begin, and their rates, for a stack of tasks.
+        inner_steps: steps of the inner loop.
+        first_order: leave out the second derivatives of the meta-gradient.
+        vectorised: all tasks at once, or in a loop; see `over_tasks`.
+        start: see `Learner`.
+
+    Example:
+        MAML begins at θ:
+
+        >>> from maml_tutorial.learners import hand_sized
+        >>> loss_fn, params, tasks = hand_sized()
+        >>> learner = descending(loss_fn, lambda params, x, y: (params, 0.1), inner_steps=1)
+        >>> round(learner.gradient(params, tasks)[1][0].item(), 2)
+        -3.84
+    """
+    losses = over_tasks(loss_fn, vectorised=vectorised)
+
+    def way(
+        params: Params, x: Data, y: Data, *, inner_steps: int = inner_steps, first_order: bool
+    ) -> Params:
+        phi, rates = begin(params, x, y)
+        descend = partial(adapt, losses, inner_lr=rates, inner_steps=inner_steps)
+        return descend(phi, x, y, first_order=first_order)
+
+    learn = partial(way, first_order=True)  # the same steps, and nothing kept of the way
+    objective = after(partial(way, first_order=first_order), losses)
+    return Learner(learn, gradient_of(objective), start)
 
 
 def maml(
@@ -45,11 +89,13 @@ def maml(
     Reference:
         Finn, Abbeel & Levine 2017, algorithm 1.
     """
-    losses = over_tasks(loss_fn, vectorised=vectorised)
-    descend = partial(adapt, losses, inner_lr=inner_lr, inner_steps=inner_steps)
-    learn = partial(descend, first_order=True)  # the same steps, and nothing kept of the way
-    way = partial(descend, first_order=first_order)
-    return Learner(learn, gradient_of(after(way, losses)))
+    return descending(
+        loss_fn,
+        lambda params, x, y: (params, inner_lr),
+        inner_steps=inner_steps,
+        first_order=first_order,
+        vectorised=vectorised,
+    )
 
 
 def fomaml(

@@ -1,16 +1,14 @@
 """Learners that bring meta-parameters of their own: rates, or a context."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
-from torch import Tensor
 
-from maml_tutorial.adapt import adapt
-from maml_tutorial.learners import Learner, gradient_of
-from maml_tutorial.maml import after, over_tasks
+from maml_tutorial.adapt import Rates
+from maml_tutorial.learners import Learner
 from maml_tutorial.models import LossFn, Params
 from maml_tutorial.params import trainable
+from maml_tutorial.relatives.descent import descending
 from maml_tutorial.tasks import Data
 
 RATE = "rate."
@@ -44,37 +42,32 @@ def meta_sgd(
     Reference:
         Li, Zhou, Chen & Li 2017, equation (1); there the rates start at random.
     """
-    losses = over_tasks(loss_fn, vectorised=vectorised)
 
     def start(params: Params) -> Params:
-        network = {name: p for name, p in params.items() if not name.startswith(RATE)}
-        fresh = {
-            RATE + name: torch.full_like(p, inner_lr).requires_grad_()
+        network, rates = parted(params)
+        return network | {
+            RATE + name: rates.get(name, torch.full_like(p, inner_lr).requires_grad_())
             for name, p in trainable(network).items()
         }
-        return network | fresh | {name: p for name, p in params.items() if name in fresh}
 
-    def learn(
-        params: Params, x: Data, y: Data, *, inner_steps: int = inner_steps, first_order: bool
-    ) -> Params:
-        network = {name: p for name, p in params.items() if not name.startswith(RATE)}
-        rates: dict[str, float | Tensor] = {
-            name: params[RATE + name] for name in network if RATE + name in params
-        }
+    def begin(params: Params, x: Data, y: Data) -> tuple[Params, Rates]:
+        network, rates = parted(params)
         if not rates:
             raise ValueError("there are no rates: begin with learner.start(params)")
-        return adapt(
-            losses,
-            network,
-            x,
-            y,
-            inner_lr=rates,
-            inner_steps=inner_steps,
-            first_order=first_order,
-        )
+        return network, {**rates}
 
-    exact = partial(learn, first_order=False)
-    return Learner(partial(learn, first_order=True), gradient_of(after(exact, losses)), start)
+    return descending(loss_fn, begin, inner_steps=inner_steps, vectorised=vectorised, start=start)
+
+
+def parted(params: Params) -> tuple[Params, Params]:
+    """Return the parameters of the network, and their rates.
+
+    Example:
+        >>> parted({"theta": torch.zeros(1), "rate.theta": torch.ones(1)})
+        ({'theta': tensor([0.])}, {'theta': tensor([1.])})
+    """
+    network = {name: p for name, p in params.items() if not name.startswith(RATE)}
+    return network, {name: params[RATE + name] for name in network if RATE + name in params}
 
 
 def cavia(
@@ -112,14 +105,9 @@ def cavia(
     Reference:
         Zintgraf, Shiarli, Kurin, Hofmann & Whiteson 2019, algorithm 1.
     """
-    losses = over_tasks(loss_fn, vectorised=vectorised)
-    descend = partial(adapt, losses, inner_lr=dict.fromkeys(context, inner_lr))
 
-    def learn(
-        params: Params, x: Data, y: Data, *, inner_steps: int = inner_steps, first_order: bool
-    ) -> Params:
+    def begin(params: Params, x: Data, y: Data) -> tuple[Params, Rates]:
         zeros = {name: torch.zeros_like(params[name]).requires_grad_() for name in context}
-        return descend(params | zeros, x, y, inner_steps=inner_steps, first_order=first_order)
+        return params | zeros, dict.fromkeys(context, inner_lr)
 
-    exact = partial(learn, first_order=False)
-    return Learner(partial(learn, first_order=True), gradient_of(after(exact, losses)))
+    return descending(loss_fn, begin, inner_steps=inner_steps, vectorised=vectorised)

@@ -71,18 +71,12 @@ def imaml(
         end = learn(start, tasks.x_support, tasks.y_support)
         phi = {n: p.detach().requires_grad_(params[n].requires_grad) for n, p in end.items()}
         query = losses(phi, tasks.x_query, tasks.y_query)
-        support = losses(phi, tasks.x_support, tasks.y_support).sum()
-        at = [phi[name] for name in moving]
-        steep = grad(support, at, create_graph=True, materialize_grads=True)
+        support = losses(phi, tasks.x_support, tasks.y_support)
+        bent = curvature(support.sum() / pull, phi, moving)
 
-        def bent(v: Tensors) -> Params:  # H v / λ, for every task at once
-            along = torch.stack([(s * u).sum() for s, u in zip(steep, v, strict=True)]).sum()
-            products = slopes(along, phi, retain_graph=True)
-            return {name: h / pull for name, h in zip(phi, products, strict=True)}
-
-        def times(v: Tensors) -> Tensors:  # (I + H/λ) v
-            products = bent(v)
-            return [u + products[name] for name, u in zip(moving, v, strict=True)]
+        def times(v: Tensors) -> Tensors:  # (I + H/λ) v, for every task at once
+            turned = bent(v)
+            return [u + turned[name] for name, u in zip(moving, v, strict=True)]
 
         found = dict(zip(phi, slopes(query.sum(), phi), strict=True))
         v = conjugate_gradients(times, [found[name] for name in moving], cg_steps)
@@ -92,6 +86,23 @@ def imaml(
         return query.mean().detach(), [g.mean(dim=0) for g in found.values()]
 
     return Learner(learn, gradient)
+
+
+def curvature(loss: Tensor, phi: Params, along: list[str]) -> Callable[[Tensors], Params]:
+    """Return `v → H v`, by name, for a `v` that has one tensor for each name in `along`.
+
+    Example:
+        >>> phi = {"theta": torch.tensor([1.0, 2.0], requires_grad=True)}
+        >>> curvature(phi["theta"].pow(3).sum(), phi, ["theta"])([torch.tensor([1.0, 0.0])])
+        {'theta': tensor([6., 0.])}
+    """
+    steep = grad(loss, [phi[name] for name in along], create_graph=True, materialize_grads=True)
+
+    def product(v: Tensors) -> Params:
+        slope = torch.stack([(s * u).sum() for s, u in zip(steep, v, strict=True)]).sum()
+        return dict(zip(phi, slopes(slope, phi, retain_graph=True), strict=True))
+
+    return product
 
 
 def conjugate_gradients(times: Callable[[Tensors], Tensors], b: Tensors, steps: int) -> Tensors:

@@ -1,15 +1,14 @@
 """Learners whose last layer is made of class means: no gradient, or gradients from there."""
 
-from functools import partial
-
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
-from maml_tutorial.adapt import Rates, adapt
+from maml_tutorial.adapt import Rates
 from maml_tutorial.learners import Learner, gradient_of
 from maml_tutorial.maml import after, over_tasks
 from maml_tutorial.models import LossFn, Params, PredictFn
+from maml_tutorial.relatives.descent import descending
 from maml_tutorial.tasks import Data, require_at_least
 
 Head = tuple[str, str]
@@ -122,23 +121,11 @@ def protomaml(
     Reference:
         Triantafillou et al. 2020, section 3.
     """
-    losses = over_tasks(loss_fn, vectorised=vectorised)
     prototypes = Prototypes(embed, head, n_way, vectorised=vectorised)
-
-    def learn(
-        params: Params, x: Data, y: Data, *, inner_steps: int = inner_steps, first_order: bool
-    ) -> Params:
-        return adapt(
-            losses,
-            prototypes(params, x, y),
-            x,
-            y,
-            inner_lr=inner_lr,
-            inner_steps=inner_steps,
-            first_order=first_order,
-        )
-
-    exact = partial(learn, first_order=False)
-    return Learner(
-        partial(learn, first_order=True), gradient_of(after(exact, losses)), prototypes.start
+    return descending(
+        loss_fn,
+        lambda params, x, y: (prototypes(params, x, y), inner_lr),
+        inner_steps=inner_steps,
+        vectorised=vectorised,
+        start=prototypes.start,
     )
