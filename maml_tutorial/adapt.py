@@ -2,6 +2,7 @@
 
 import math
 from difflib import get_close_matches
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -113,13 +114,15 @@ def rates_of(inner_lr: Rates, params: Params) -> dict[str, Rate]:
         if not isinstance(inner_lr, Tensor) and not (_is_number(inner_lr) and inner_lr > 0):
             raise ValueError(f"inner_lr must be a positive, finite number, got {inner_lr!r}")
         return dict.fromkeys(trainable(params), inner_lr)
+    if not inner_lr:
+        raise ValueError("inner_lr has a rate for no parameter: nothing would move")
     for name, rate in inner_lr.items():
         _require_rate(name, rate, params)
     return inner_lr
 
 
 def _is_number(rate: object) -> bool:
-    return isinstance(rate, int | float) and not isinstance(rate, bool) and math.isfinite(rate)
+    return isinstance(rate, Real) and not isinstance(rate, bool) and math.isfinite(rate)
 
 
 def _require_rate(name: str, rate: object, params: Params) -> None:
@@ -143,7 +146,7 @@ def _require_rate(name: str, rate: object, params: Params) -> None:
                 f"the rate of {name!r} has the shape {tuple(rate.shape)}, its parameter "
                 f"{tuple(shape)}: give one number, or one for each weight"
             )
-    elif isinstance(rate, bool) or not isinstance(rate, int | float):
+    elif isinstance(rate, bool) or not isinstance(rate, Real):
         raise TypeError(f"the rate of {name!r} must be a number or a tensor, got {rate!r}")
     elif not math.isfinite(rate):
         raise ValueError(f"the rate of {name!r} must be finite, got {rate!r}")

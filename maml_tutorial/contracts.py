@@ -127,18 +127,54 @@ def require_matching(outputs: Tensor, y: Tensor, loss: Callable[..., Any] | None
     )
 
 
+def require_loop(params: dict[str, Tensor], reason: str) -> None:
+    """Refuse to be vectorised over tasks where that gives another gradient.
+
+    Raises:
+        ValueError: inside `vmap`, where a gradient may be taken.
+    """
+    if torch.is_grad_enabled() and any(
+        torch._C._functorch.is_batchedtensor(p) for p in params.values()
+    ):
+        raise ValueError(reason)
+
+
+def require_scalar(loss: Any) -> Tensor:
+    """Return the loss of a task; refuse one that is no single number, or no tensor.
+
+    Raises:
+        TypeError: if it is no tensor, and so cannot be differentiated.
+        ValueError: if it is more than one number, naming the shape.
+
+    Example:
+        >>> require_scalar(torch.zeros(5, 1))
+        Traceback (most recent call last):
+        ValueError: a loss must be one number a task, got the shape (5, 1): take the mean
+    """
+    if not isinstance(loss, Tensor):
+        raise TypeError(
+            f"a loss must be a tensor, got {type(loss).__name__}: leave out .item() and float()"
+        )
+    if loss.numel() != 1:
+        raise ValueError(
+            f"a loss must be one number a task, got the shape {tuple(loss.shape)}: take the mean"
+        )
+    return loss
+
+
 def _of_torch(loss: Callable[..., Any]) -> bool:
     while isinstance(loss, partial):
         loss = loss.func
     return (getattr(loss, "__module__", None) or "").startswith("torch.nn")
 
 
-def require_labels(outputs: Tensor, y: Tensor) -> None:
+def require_labels(outputs: Tensor, y: Tensor, *, ignored: int = IGNORED) -> None:
     """Refuse labels that are no class numbers of these outputs.
 
     Args:
         outputs: one a class, `(..., n, n_way)`.
         y: labels, `(..., n)`.
+        ignored: the label that the loss passes over.
 
     Raises:
         TypeError: if they are not whole numbers (int64).
@@ -160,7 +196,7 @@ def require_labels(outputs: Tensor, y: Tensor) -> None:
     if torch._C._functorch.is_batchedtensor(y):
         return  # inside `vmap` shapes are known, values are not
     n_way = outputs.shape[-1]
-    wrong = y[((y < 0) & (y != IGNORED)) | (y >= n_way)]
+    wrong = y[((y < 0) | (y >= n_way)) & (y != ignored)]
     if wrong.numel():
         raise ValueError(
             f"labels must be 0 ... {n_way - 1}, one for each of the {n_way} outputs, got "

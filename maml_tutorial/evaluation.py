@@ -282,7 +282,7 @@ class Marks:
             for i, targets in enumerate(y):
                 self.add(metric, sliced(outputs, i)[None], targets[None])
             return
-        values = metric(outputs, y)
+        values = _marked(metric, outputs, y)
         self.n_predictions += values.numel()
         finite = outputs.isfinite().reshape(len(outputs), -1).all(dim=1)
         means = values.double().reshape(len(values), -1).mean(dim=1)
@@ -297,6 +297,21 @@ class Marks:
     def score(self, most: float) -> Score:
         """Return the score; a task with a mark above `most` has diverged."""
         return score(torch.cat(self.per_task), most=most, n_predictions=self.n_predictions)
+
+
+def _marked(metric: Metric, outputs: Tensor, y: Tensor) -> Tensor:
+    """Return the marks of a batch of tasks, from a metric that anyone may have written."""
+    if y.is_floating_point():
+        require_matching(outputs[0], y[0], metric)
+    values = metric(outputs, y)
+    most = max(outputs.numel(), y.numel())
+    if values.ndim == 0 or len(values) != len(outputs) or values.numel() > most:
+        raise ValueError(
+            f"a metric must give one value a prediction, without a mean over them (reduction="
+            f"'none'): got the shape {tuple(values.shape)} for outputs {tuple(outputs.shape)} and "
+            f"targets {tuple(y.shape)}"
+        )
+    return values
 
 
 def _for_each(function: Callable[..., Any], *data: Any, chunk_size: int | None = None) -> Any:

@@ -8,9 +8,16 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, multi_margin_loss, nll_loss
 
-from maml_tutorial.contracts import require_batch, require_labels, require_matching
+from maml_tutorial.contracts import (
+    IGNORED,
+    require_batch,
+    require_labels,
+    require_loop,
+    require_matching,
+    require_scalar,
+)
 from maml_tutorial.params import Params, init_params, params_of
 from maml_tutorial.tasks import Data
 
@@ -169,9 +176,12 @@ def make_predict(model: nn.Module) -> PredictFn:
     takes = inspect.signature(model.forward).parameters
     positions = [p.kind for p in takes.values()]
     most = math.inf if inspect.Parameter.VAR_POSITIONAL in positions else len(positions)
+    padded = any(isinstance(m, nn.Embedding) and m.padding_idx is not None for m in model.modules())
 
     def predict(params: Params, x: Data) -> Tensor:
         require_batch(x)
+        if padded:
+            require_loop(params, "vmap forgets nn.Embedding's padding_idx, whose row would learn")
         if isinstance(x, dict) and all(name in takes for name in x):
             return functional_call(model, params, (), x)
         spread = isinstance(x, tuple) and most > 1 and len(x) <= most
@@ -190,9 +200,11 @@ def make_loss(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor]) -> Los
         loss: for example `torch.nn.functional.mse_loss` or `cross_entropy`.
 
     Raises:
-        TypeError: when the loss is called with class labels that are not int64.
+        TypeError: when the loss is called with class labels that are not int64, or gives
+            something else than a tensor.
         ValueError: when it is called with targets that would be broadcast against the outputs,
-            with labels that are no class numbers, or with a point where a batch is needed.
+            with labels that are no class numbers, or with a point where a batch is needed, or
+            when it gives more than one number.
 
     Example:
         >>> import torch
@@ -201,7 +213,7 @@ def make_loss(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor]) -> Los
         torch.Size([])
     """
     predict = make_predict(model)
-    classifies = _is_cross_entropy(loss)
+    classifies, ignored = _takes_labels(loss)
 
     def loss_fn(params: Params, x: Data, y: Any) -> Tensor:
         outputs = predict(params, x)
@@ -209,13 +221,18 @@ def make_loss(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor]) -> Los
             if not classifies:
                 require_matching(outputs, y, loss)
             elif outputs.ndim == 2 and y.shape != outputs.shape:  # else y are probabilities
-                require_labels(outputs, y)
-        return loss(outputs, y)
+                require_labels(outputs, y, ignored=ignored)
+        return require_scalar(loss(outputs, y))
 
     return loss_fn
 
 
-def _is_cross_entropy(loss: Callable[..., Any]) -> bool:
+def _takes_labels(loss: Callable[..., Any]) -> tuple[bool, int]:
+    """Whether a loss of PyTorch takes class numbers, and the number that it passes over."""
+    ignored = getattr(loss, "ignore_index", IGNORED)
     while isinstance(loss, partial):
+        ignored = loss.keywords.get("ignore_index", ignored)
         loss = loss.func
-    return loss is cross_entropy or isinstance(loss, nn.CrossEntropyLoss)
+    functions = (cross_entropy, nll_loss, multi_margin_loss)
+    modules = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss)
+    return loss in functions or isinstance(loss, modules), ignored

@@ -131,13 +131,31 @@ def _draw(module: nn.Module, seen: set[int]) -> None:
     if not parametrize.is_parametrized(module):
         reset()
         return
-    plain: Any = copy.deepcopy(module)
-    names = list(module.parametrizations)  # type: ignore[arg-type]
-    for name in names:
-        parametrize.remove_parametrizations(plain, name)
-    _draw(plain, set())
+    plain, names = _without_parametrizations(module)
+    plain.reset_parameters()
+    before = [b.clone() for b in module.parametrizations.buffers()]  # type: ignore[union-attr]
     for name, p in plain.named_parameters(recurse=False):
-        setattr(module, name, p) if name in names else getattr(module, name).copy_(p)
+        setattr(module, name, p.detach()) if name in names else getattr(module, name).copy_(p)
+    after = module.parametrizations.buffers()  # type: ignore[union-attr]
+    if not all(torch.equal(a, b) for a, b in zip(after, before, strict=True)):
+        raise ValueError(
+            f"a parametrisation of {', '.join(sorted(names))} in {type(plain).__name__} keeps "
+            "where it starts in a buffer: it cannot be drawn anew. Start with params_of(model)"
+        )
+
+
+def _without_parametrizations(module: nn.Module) -> tuple[Any, set[str]]:
+    """Return a copy with plain weights, and their names.
+
+    `remove_parametrizations` would take the weights from the class, which the copy shares.
+    """
+    plain: Any = copy.deepcopy(module)
+    weights = {name: getattr(plain, name) for name in plain.parametrizations}
+    del plain.parametrizations
+    plain.__class__ = parametrize.type_before_parametrizations(module)
+    for name, like in weights.items():
+        plain.register_parameter(name, nn.Parameter(torch.full_like(like, torch.nan)))
+    return plain, set(weights)
 
 
 def stacked(params: Params, n_tasks: int) -> Params:
