@@ -11,6 +11,11 @@ from sphinx.util.docutils import SphinxDirective
 FILE = "benchmarks/meta_step.json"
 WAYS = ("ours", "ours, compiled", "ours, 2 processes", "loop", "higher")
 
+CHUNK_WORDS = (
+    "How many tasks are differentiated together is a choice between time and memory, made by "
+    "chunked(size): the memory grows with the tasks of a chunk."
+)
+
 
 class BenchmarkTable(SphinxDirective):
     """Show milliseconds, share of the machine's peak and memory for each kind of work."""
@@ -31,7 +36,14 @@ def benchmark_block(record: dict[str, Any]) -> list[nodes.Node]:
         f"{machine['cores']} cores ({machine['processor']}), a matrix product reaches "
         f"{record['peak GFLOP/s']} GFLOP/s; {listed(record['versions'])}."
     )
-    return [table(heads, rows, "benchmark"), nodes.paragraph("", words)]
+    chunks = ("work", "tasks together", "ms", "memory", "× higher’s memory")
+    together = [row for name, case in record["cases"].items() for row in chunk_rows(name, case)]
+    return [
+        table(heads, rows, "benchmark"),
+        nodes.paragraph("", words),
+        nodes.paragraph("", CHUNK_WORDS),
+        table(chunks, together, "benchmark"),
+    ]
 
 
 def case_rows(name: str, case: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -60,4 +72,24 @@ def case_rows(name: str, case: dict[str, Any]) -> list[tuple[str, ...]]:
                 "–" if memory is None else f"{memory:.0f} MB",
             )
         )
+    return rows
+
+
+def chunk_rows(name: str, case: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Return a row for each number of tasks that were differentiated together.
+
+    Example:
+        >>> case = {"by chunk": {"ms": {"1": 540.0, "2": 370.0}, "peak MB": {"1": 11.0, "2": 22.0}},
+        ...         "peak MB": {"higher": 22.0}}
+        >>> chunk_rows("conv", case)
+        [('conv', '1', '540', '11 MB', '0.5'), ('', '2', '370', '22 MB', '1.0')]
+        >>> chunk_rows("waves", {})
+        []
+    """
+    found = case.get("by chunk", {"ms": {}})
+    rows = []
+    for size, ms in found["ms"].items():
+        memory = found["peak MB"][size]
+        times = f"{memory / case['peak MB']['higher']:.1f}"
+        rows.append((name if not rows else "", size, f"{ms:.0f}", f"{memory:.0f} MB", times))
     return rows

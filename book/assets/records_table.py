@@ -62,21 +62,26 @@ def scores_table(
 
 
 def score(value: list[float] | None) -> str:
-    """Return "mean ± interval" with the interval's first two digits.
+    """Return "mean ± interval" with the interval's first two digits, and the median if it is kept.
 
     Example:
         >>> score([0.34567, 0.0189, 1000, 10])
         '0.346 ± 0.019'
+        >>> score([0.34567, 0.0189, 1000, 10, 0.1234, 2])
+        '0.346 ± 0.019, median 0.123; 2 diverged'
         >>> score([2.2e24, 4.2e24, 1000, 10])
         '2.2e+24 ± 4.2e+24'
     """
     if value is None:
         return "–"
-    mean, interval = value[:2]
+    mean, interval, _, _, median, diverged = (*value, None, 0)[:6]
+    if mean is None or interval is None:
+        return f"all {diverged} diverged"
     if mean >= 1e4:
         return f"{mean:.1e} ± {interval:.1e}"
     digits = max(0, 1 - int(f"{interval:e}".split("e")[1])) if interval else 3
-    return f"{mean:.{digits}f} ± {interval:.{digits}f}"
+    middle = "" if median is None else f", median {median:.{digits}f}"
+    return f"{mean:.{digits}f} ± {interval:.{digits}f}{middle}{lost(diverged)}"
 
 
 def percentage(value: list[float] | None) -> str:
@@ -86,7 +91,22 @@ def percentage(value: list[float] | None) -> str:
         >>> percentage([0.8432, 0.0071, 1000, 25000])
         '84.3 ± 0.7\u202f%'
     """
-    return "–" if value is None else f"{100 * value[0]:.1f} ± {100 * value[1]:.1f}\u202f%"
+    if value is None:
+        return "–"
+    mean, interval, _, _, _, diverged = (*value, None, 0)[:6]
+    if mean is None or interval is None:
+        return f"all {diverged} diverged"
+    return f"{100 * mean:.1f} ± {100 * interval:.1f}\u202f%{lost(diverged)}"
+
+
+def lost(diverged: int) -> str:
+    """Return how many tasks diverged, if any.
+
+    Example:
+        >>> lost(0), lost(2)
+        ('', '; 2 diverged')
+    """
+    return f"; {diverged} diverged" if diverged else ""
 
 
 def spaced(number: int) -> str:
