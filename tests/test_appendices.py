@@ -330,9 +330,7 @@ def test_the_first_chapter_that_uses_a_name_introduces_it(extension: None, tmp_p
     assert chapters_of(tmp_path)["MLP"] == "01_first"
 
 
-@pytest.mark.parametrize(
-    "module", ["api_reference", "introductions", "records_table", "benchmark_table"]
-)
+@pytest.mark.parametrize("module", ["api_reference", "introductions"])
 def test_the_examples_of_the_directive_hold(module: str, extension: None) -> None:
     __import__(module)
     failed, attempted = doctest.testmod(sys.modules[module])
