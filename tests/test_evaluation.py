@@ -8,7 +8,9 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from maml_tutorial.episodes import EpisodeSampler
 from maml_tutorial.evaluation import correct, evaluate, score, squared_error
+from maml_tutorial.learners import Learner
 from maml_tutorial.models import MLP, ConvNet, init_params, make_loss, make_predict
+from maml_tutorial.relatives import imaml, maml
 from maml_tutorial.tasks import SinusoidTasks, Task
 
 MODEL = MLP()
@@ -19,10 +21,18 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def run(model=MODEL, loss=mse_loss, metric=squared_error, sampler=None, params=None, **options):
-    options = {"inner_lr": 0.01, "n_tasks": 30, "generator": seeded(), **options}
+def run(
+    model=MODEL,
+    loss=mse_loss,
+    metric=squared_error,
+    sampler=None,
+    params=None,
+    inner_lr=0.01,
+    **options,
+):
+    options = {"n_tasks": 30, "generator": seeded(), **options}
     return evaluate(
-        make_loss(model, loss),
+        maml(make_loss(model, loss), inner_lr=inner_lr),
         make_predict(model),
         metric,
         params or init_params(model, seed=0),
@@ -155,7 +165,7 @@ def test_inductive_predictions_do_not_depend_on_the_other_queries():
                 inner_lr=0.4,
                 batch_norm=protocol,
             )
-            seen.append(kept[1])
+            seen.append(kept[3])  # marked last: the query set after a step
         outputs[protocol] = torch.allclose(seen[0][:, ::3], seen[1], atol=1e-5)
     assert outputs == {"inductive": True, "transductive": False}
 
@@ -184,9 +194,112 @@ def test_bad_settings_are_named(options, named):
         run(**options)
 
 
-def test_values_that_are_not_finite_are_refused():
-    with pytest.raises(ValueError, match="1 of 3 tasks: adaptation diverged"):
-        score(torch.tensor([1.0, float("nan"), 2.0]))
+def test_values_that_are_not_finite_are_counted_as_diverged():
+    found = score(torch.tensor([1.0, math.nan, 2.0, math.inf, 6.0]))
+    assert (found.n_tasks, found.n_diverged) == (5, 2)
+    assert found[:2] == score(torch.tensor([1.0, 2.0, 6.0]))[:2]
+    assert (found.mean, found.median) == (3.0, 2.0)
+    assert str(found) == "3 ± 3, 2 of 5 diverged"
+
+
+def test_where_all_diverged_there_is_no_mean_and_where_all_but_one_did_no_interval():
+    none = score(torch.full((3,), math.nan))
+    assert none.n_diverged == 3 and all(map(math.isnan, (none.mean, none.interval, none.median)))
+    one = score(torch.tensor([2.0, math.nan]))
+    assert (one.mean, one.n_diverged) == (2.0, 1) and math.isnan(one.interval)
+
+
+def test_one_diverged_task_among_many_does_not_ruin_the_score():
+    # f(x) = θx from θ = 0: a step of α on the support point x shrinks θ − w by 1 − 2αx².
+    alpha, steps, n = 0.1, 10, 200
+    w = 1 + torch.rand(n, generator=seeded()).double()
+    x = torch.rand(n, generator=seeded(1)).double() + 1
+    x[17] = 10.0  # shrinks by −19: that task is lost, with a finite error
+    tasks = Task(*(t.view(n, 1, 1) for t in (x, w * x, torch.ones(n).double(), w)))
+    found = evaluate(
+        maml(lambda params, x, y: (params["w"] * x - y).square().mean(), inner_lr=alpha),
+        lambda params, x: params["w"] * x,
+        squared_error,
+        {"w": torch.zeros((), dtype=torch.float64, requires_grad=True)},
+        lambda n_tasks, generator: tasks,
+        inner_steps=(steps,),
+        n_tasks=n,
+        batch_size=n,
+        generator=seeded(),
+    ).query[steps]
+    errors = ((1 - 2 * alpha * x.square()) ** steps * w).square()
+    assert errors[17] > 1e20
+    kept = torch.cat([errors[:17], errors[18:]])
+    assert (found.n_tasks, found.n_predictions, found.n_diverged) == (n, n, 1)
+    assert found.mean == pytest.approx(kept.mean().item())
+    assert found.interval == pytest.approx(1.96 * kept.std().item() / math.sqrt(n - 1))
+    assert found.median == pytest.approx(kept.median().item())
+
+
+def classified(logits_after, n_way):
+    """Scores of tasks whose outputs are all class 0 before a step, and these after it."""
+    n = len(logits_after)
+    y = torch.arange(n_way).expand(n, n_way)
+    tasks = Task(y[..., None].float(), y, y[..., None].float(), y)
+    before = torch.eye(n_way)[0].expand(n_way, n_way)
+
+    def learn(params, x, y, *, inner_steps=1):
+        return {"logits": logits_after} if inner_steps else params
+
+    return evaluate(
+        Learner(learn, None),
+        lambda params, x: params["logits"],
+        correct,
+        {"logits": before},
+        lambda n_tasks, generator: tasks,
+        inner_steps=(0, 1),
+        n_tasks=n,
+        batch_size=n,
+        generator=seeded(),
+    ).query
+
+
+def test_outputs_that_are_no_numbers_are_no_answers():
+    # Not-a-number is the largest of all: it would pass for the class at its place.
+    logits = torch.eye(5).repeat(4, 1, 1)
+    logits[1, 3, 3] = math.nan
+    logits[2] = -logits[2]
+    found = classified(logits, 5)[1]
+    assert (found.n_tasks, found.n_diverged) == (4, 1)
+    assert found.mean == pytest.approx(2 / 3) and found.median == 1.0
+
+
+def test_no_accuracy_is_a_divergence():
+    # From one answer in twenty to twenty: that is more than ten times as many.
+    found = classified(torch.eye(20).repeat(3, 1, 1), 20)
+    assert found[0].mean == pytest.approx(1 / 20)
+    assert (found[1].mean, found[1].n_diverged) == (1.0, 0)
+
+
+def test_each_number_of_steps_starts_from_theta_again():
+    # A spring that was fixed anew after every step would hold nothing.
+    alpha, pull, x, y = 0.1, 4.0, 1.5, 3.0
+    task = Task(*(torch.tensor([[[v]]] * 2) for v in (x, y, x, y)))
+    scores = evaluate(
+        imaml(
+            lambda params, x, y: (params["w"] * x - y).square().mean(),
+            inner_lr=alpha,
+            inner_steps=1,
+            pull=pull,
+        ),
+        lambda params, x: params["w"] * x,
+        squared_error,
+        {"w": torch.tensor(0.5, requires_grad=True)},
+        lambda n_tasks, generator: task,
+        inner_steps=(0, 1, 2, 5),
+        n_tasks=2,
+        generator=seeded(),
+    ).query
+    w = 0.5
+    for step in range(6):
+        if step in scores:
+            assert scores[step].mean == pytest.approx((w * x - y) ** 2, rel=1e-5)
+        w -= alpha * (2 * x * (w * x - y) + pull * (w - 0.5))
 
 
 def test_one_task_has_no_interval():

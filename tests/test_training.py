@@ -1,4 +1,4 @@
-"""Meta-training learns, reports, and stops honestly."""
+"""Meta-training learns, reports, stops honestly, and goes on from where it stood."""
 
 import math
 from functools import partial
@@ -9,17 +9,19 @@ from torch.nn.functional import mse_loss
 
 from maml_tutorial.maml import maml_loss
 from maml_tutorial.models import MLP, init_params, make_loss
+from maml_tutorial.relatives import joint, maml
 from maml_tutorial.tasks import SinusoidTasks
-from maml_tutorial.training import DivergenceError, meta_train
+from maml_tutorial.training import DivergenceError, Training, cosine, meta_train, outer_loop
 
 MODEL = MLP()
 LOSS = make_loss(MODEL, mse_loss)
+LEARNER = maml(LOSS, inner_lr=0.01)
 
 
-def train(meta_steps=20, seed=0, **options):
-    options = {"inner_lr": 0.01, "progress": False, "log_every": 5, **options}
+def train(meta_steps=20, seed=0, learner=LEARNER, **options):
+    options = {"progress": False, "log_every": 5, **options}
     return meta_train(
-        LOSS,
+        learner,
         init_params(MODEL, seed=0),
         SinusoidTasks(5, 5),
         meta_steps=meta_steps,
@@ -32,13 +34,10 @@ def train(meta_steps=20, seed=0, **options):
 def test_a_step_is_an_optimiser_step_along_the_meta_gradient(first_order):
     params = init_params(MODEL, seed=0)
     tasks = SinusoidTasks(5, 5)(25, torch.Generator().manual_seed(0))
-    maml_loss(LOSS, params, tasks, inner_lr=0.01, inner_steps=2, first_order=first_order).backward()
-    trained = train(
-        meta_steps=1,
-        inner_steps=2,
-        first_order=first_order,
-        optimizer=partial(torch.optim.SGD, lr=0.1),
-    ).params
+    settings = {"inner_lr": 0.01, "inner_steps": 2, "first_order": first_order}
+    maml_loss(LOSS, params, tasks, **settings).backward()
+    sgd = partial(torch.optim.SGD, lr=0.1)
+    trained = train(meta_steps=1, learner=maml(LOSS, **settings), optimizer=sgd).params
     for name, p in params.items():
         torch.testing.assert_close(trained[name], p - 0.1 * p.grad)
 
@@ -65,10 +64,9 @@ def test_the_same_seed_trains_the_same_parameters():
 def test_the_start_is_left_as_it_was():
     params = init_params(MODEL, seed=0)
     meta_train(
-        LOSS,
+        LEARNER,
         params,
         SinusoidTasks(5, 5),
-        inner_lr=0.01,
         meta_steps=3,
         generator=torch.Generator(),
         progress=False,
@@ -79,7 +77,7 @@ def test_the_start_is_left_as_it_was():
 
 def test_a_diverging_training_stops_and_keeps_the_last_good_parameters():
     with pytest.raises(DivergenceError, match="smaller inner_lr") as caught:
-        train(meta_steps=2000, inner_lr=1000.0, inner_steps=5)
+        train(meta_steps=2000, learner=maml(LOSS, inner_lr=1000.0, inner_steps=5))
     error = caught.value
     assert error.step >= 1 and f"step {error.step}" in str(error)
     assert all(torch.isfinite(p).all() for p in error.params.values())
@@ -96,7 +94,8 @@ def test_the_last_good_parameters_are_those_of_the_last_finite_loss():
 
 def test_progress_shows_the_loss(capsys):
     train(meta_steps=10, progress=True)
-    assert "loss=" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "loss=" in shown and "step/s" in shown
 
 
 @pytest.mark.parametrize("name", ["meta_batch_size", "meta_steps", "log_every"])
@@ -105,42 +104,103 @@ def test_counts_below_one_are_named(name):
         train(**{name: 0})
 
 
+def test_a_sampler_that_gives_another_number_of_tasks_is_named():
+    def half(n_tasks, generator):
+        return SinusoidTasks(5, 5)(n_tasks // 2, generator)
+
+    with pytest.raises(ValueError, match="asked for 25 tasks and gave 12"):
+        meta_train(
+            LEARNER,
+            init_params(MODEL, seed=0),
+            half,
+            meta_steps=1,
+            generator=torch.Generator(),
+            progress=False,
+        )
+
+
 def test_the_learning_rate_falls_along_half_a_cosine():
     """With SGD and a constant gradient, a step is as long as the rate."""
-    steps, at = [], []
-
-    def loss_fn(params, x, y):
-        return params["w"].sum()
-
-    meta_train(
-        loss_fn,
-        {"w": torch.zeros(1)},
-        SinusoidTasks(5, 5),
-        inner_lr=0.1,
-        inner_steps=0,
-        meta_steps=8,
-        log_every=1,
-        decay=True,
+    at = [0.0]
+    training = Training.begun(
+        {"w": torch.zeros(1, requires_grad=True)},
+        torch.Generator(),
         optimizer=partial(torch.optim.SGD, lr=1.0),
-        generator=torch.Generator(),
-        progress=False,
-        watch=lambda step, loss, params: at.append(params["w"].item()) or {},
     )
-    steps = [before - after for before, after in zip([0.0, *at], at, strict=False)]
+    gradient = joint(lambda params, x, y: params["w"].sum(), inner_lr=0.1).gradient
+    for now in outer_loop(
+        training, gradient, SinusoidTasks(5, 5), meta_steps=8, schedule=cosine, log_every=1
+    ):
+        at.append(now.params["w"].item())
+    steps = [before - after for before, after in zip(at, at[1:], strict=False)]
     expected = [(1 + math.cos(math.pi * k / 8)) / 2 for k in range(8)]
     assert steps == pytest.approx(expected, abs=1e-6)
 
 
-def test_what_is_watched_is_kept_in_the_curve_and_shown(capsys):
-    seen = []
+OPTIMIZERS = {
+    "Adam": partial(torch.optim.Adam, lr=1e-3),
+    "SGD with momentum": partial(torch.optim.SGD, lr=1e-3, momentum=0.9),
+}
 
-    def watch(step, loss, params):
-        seen.append((step, loss))
-        assert params["0.weight"].requires_grad
-        return {"accuracy": step / 100} if step % 10 == 0 else {}
 
-    training = train(meta_steps=20, log_every=5, watch=watch, progress=True)
-    assert seen == training.history
-    assert training.curve == [(10, {"accuracy": 0.1}), (20, {"accuracy": 0.2})]
-    shown = capsys.readouterr().err
-    assert "accuracy=0.2" in shown and "loss=" in shown and "step/s" in shown
+def begun(optimizer, params=None, seed=0):
+    return Training.begun(
+        params or init_params(MODEL, seed=seed),
+        torch.Generator().manual_seed(seed + 1),
+        optimizer=optimizer,
+    )
+
+
+def going(training, **options):
+    options = {"meta_batch_size": 4, "meta_steps": 20, "log_every": 7, **options}
+    return outer_loop(training, LEARNER.gradient, SinusoidTasks(5, 5), **options)
+
+
+def same(one, other):
+    return all(torch.equal(p, other[name]) for name, p in one.items())
+
+
+@pytest.mark.parametrize("schedule", [lambda done: 1.0, cosine], ids=["constant", "cosine"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_a_training_goes_on_from_a_snapshot_bit_for_bit(optimizer, schedule):
+    whole, kept = begun(optimizer), {}
+    for now in going(whole, schedule=schedule):
+        if now.logged():
+            now.curve.append((now.step, {"half": now.history[-1][1] / 2}))
+        kept[now.step] = now.snapshot()
+    assert [step for step, _ in whole.history] == [7, 14, 20]
+    for step in (1, 13, 13, 19):  # the same one twice: going on from it leaves it as it was
+        resumed = begun(optimizer, seed=5)  # of which nothing may be left
+        resumed.restore(kept[step])
+        assert resumed.step == step
+        for now in going(resumed, schedule=schedule):
+            if now.logged():
+                now.curve.append((now.step, {"half": now.history[-1][1] / 2}))
+        assert same(whole.params, resumed.params)
+        assert (whole.history, whole.curve) == (resumed.history, resumed.curve)
+
+
+def test_a_snapshot_is_put_into_the_parameters_where_they_are():
+    training = begun(None)
+    before, kept = training.params["0.weight"], training.snapshot()
+    next(going(training))
+    training.restore(kept)
+    assert training.params["0.weight"] is before
+    assert same(training.params, init_params(MODEL, seed=0))
+
+
+def test_what_is_frozen_is_left_alone_by_weight_decay_too():
+    net = MLP()
+    net[0].requires_grad_(False)
+    params = init_params(net, seed=0)
+    training = begun(partial(torch.optim.AdamW, lr=0.1, weight_decay=0.5), params)
+    *_, _ = going(training)
+    for name, p in training.params.items():
+        assert p.requires_grad == params[name].requires_grad == (not name.startswith("0."))
+        assert torch.equal(p, params[name]) == (not p.requires_grad)
+
+
+def test_nothing_that_could_learn_is_refused():
+    frozen = {"w": torch.zeros(1)}
+    with pytest.raises(ValueError, match="none of the parameters w requires a gradient"):
+        Training.begun(frozen, torch.Generator())
