@@ -8,6 +8,7 @@ from torch.func import vmap
 from torch.nn.functional import cross_entropy, linear, normalize
 
 from maml_tutorial.adapt import adapt
+from maml_tutorial.episodes import as_floats
 from maml_tutorial.maml import over_tasks
 from maml_tutorial.models import ConvNet, Params
 from maml_tutorial.tasks import Task
@@ -62,8 +63,8 @@ def pretrain(
     afterwards, so that an image's features do not depend on the images beside it.
 
     Args:
-        images: `(n_classes, n_examples, channels, height, width)`, uint8, or a list with one such
-            tensor for each class.
+        images: `(n_classes, n_examples, channels, height, width)`, uint8 in 0 … 255 or float in
+            0 … 1, or a list with one such tensor for each class; as for `EpisodeSampler`.
         hidden: filters of each block, and so the number of features.
         epochs: times that every image is seen.
         batch_size: images a step of Adam.
@@ -91,7 +92,7 @@ def pretrain(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
     for _ in range(epochs):
         for some in torch.randperm(len(x), generator=generator).split(batch_size):
-            loss = cross_entropy(net(x[some].float() / 255), y[some])
+            loss = cross_entropy(net(as_floats(x[some])), y[some])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

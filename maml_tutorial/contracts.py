@@ -54,6 +54,11 @@ def require_tasks(tasks: Task) -> int:
         if wrong or not tree_leaves(part):
             what = type(wrong[0]).__name__ if wrong else "nothing"
             raise TypeError(f"{name} must hold tensors, got {what}")
+        if not isinstance(part, list) and len({count(leaf) for leaf in tree_leaves(part)}) > 1:
+            raise ValueError(
+                f"the tensors of {name} must share a leading axis of n_tasks, got shapes "
+                f"{[tuple(leaf.shape) for leaf in tree_leaves(part)]}"
+            )
     sizes = {name: count(part) for name, part in parts.items()}
     if len(set(sizes.values())) != 1 or 0 in sizes.values():
         raise ValueError(

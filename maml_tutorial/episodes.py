@@ -98,8 +98,8 @@ class EpisodeSampler:
         x = x.view(*flat.shape, *self._flat.shape[1:])
         if self.n_turns > 1:
             x = _turn(x, classes // n_classes)
-        x_support = _as_floats(x[:, :, : self.k_shot].flatten(1, 2))
-        x_query = _as_floats(x[:, :, self.k_shot :].flatten(1, 2))
+        x_support = as_floats(x[:, :, : self.k_shot].flatten(1, 2))
+        x_query = as_floats(x[:, :, self.k_shot :].flatten(1, 2))
         labels = torch.arange(self.n_way, device=device)
         y_support = labels.repeat_interleave(self.k_shot).repeat(n_tasks, 1)
         y_query = labels.repeat_interleave(self.k_query).repeat(n_tasks, 1)
@@ -214,5 +214,11 @@ def _turn(x: Tensor, turns: Tensor) -> Tensor:
     return x
 
 
-def _as_floats(x: Tensor) -> Tensor:
+def as_floats(x: Tensor) -> Tensor:
+    """Return images as float32 in 0 … 1; bytes are 0 … 255.
+
+    Example:
+        >>> as_floats(torch.tensor([0, 255], dtype=torch.uint8)), as_floats(torch.tensor([0.5]))
+        (tensor([0., 1.]), tensor([0.5000]))
+    """
     return x.float().div_(255) if x.dtype == torch.uint8 else x.float()

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -54,7 +55,24 @@ class PredictFn(Protocol):
         ...
 
 
-class MLP(nn.Sequential):
+class Layers(nn.Sequential):
+    """Layers in a row, of which a part can be taken, under the same names.
+
+    Example:
+        The network without its head:
+
+        >>> [name for name, _ in MLP()[:-1].named_parameters()]
+        ['0.weight', '0.bias', '2.weight', '2.bias']
+    """
+
+    def __getitem__(self, idx: Any) -> Any:
+        """Return one layer, or a slice as a plain `nn.Sequential`."""
+        if isinstance(idx, slice):
+            return nn.Sequential(OrderedDict(list(self.named_children())[idx]))
+        return super().__getitem__(idx)
+
+
+class MLP(Layers):
     """The sine-wave network: fully connected layers with ReLU between them.
 
     Args:
@@ -82,7 +100,7 @@ class MLP(nn.Sequential):
         super().__init__(*layers, nn.Linear(sizes[-1], n_out))
 
 
-class ConvNet(nn.Sequential):
+class ConvNet(Layers):
     """The paper's Omniglot network: four blocks of 3×3 convolution, batch norm and ReLU.
 
     Each convolution has stride 2, so 28×28 becomes 14, 7, 4 and 2; the mean over what is left
@@ -139,17 +157,20 @@ class ConvNet(nn.Sequential):
         return super().forward(input)
 
 
-class FullyConnectedNet(nn.Sequential):
+class FullyConnectedNet(Layers):
     """The paper's "no conv" Omniglot network: 256-128-64-64 units with batch norm and ReLU.
 
     Args:
         n_way: classes a task.
-        n_in: pixels of an image.
+        n_in: numbers in an image: channels × height × width.
 
     Example:
         >>> import torch
         >>> FullyConnectedNet(n_way=5)(torch.zeros(10, 1, 28, 28)).shape
         torch.Size([10, 5])
+
+    Raises:
+        ValueError: when called with images of another size.
 
     Reference:
         Finn, Abbeel & Levine 2017, section 5.2.
@@ -160,6 +181,16 @@ class FullyConnectedNet(nn.Sequential):
         for a, b in ((n_in, 256), (256, 128), (128, 64), (64, 64)):
             layers += [nn.Linear(a, b), nn.BatchNorm1d(b, track_running_stats=False), nn.ReLU()]
         super().__init__(*layers, nn.Linear(64, n_way))
+        self.n_in = n_in
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return one row of outputs an image."""
+        if input[0].numel() != self.n_in:
+            raise ValueError(
+                f"images must hold {self.n_in} numbers each, got {tuple(input.shape)}: make the "
+                f"network with n_in={input[0].numel()}"
+            )
+        return super().forward(input)
 
 
 def make_predict(model: nn.Module) -> PredictFn:
