@@ -18,6 +18,7 @@ from twins_06 import TWINS_06
 
 import maml_tutorial
 from maml_tutorial import MLP, SinusoidTasks, Task, init_params, make_loss
+from maml_tutorial.params import copied, stacked
 from tools.notebooks import find_notebooks, has_tag, read
 from tools.notebooks.page import tree
 
@@ -62,14 +63,32 @@ def compare_maml_loss(maml_loss: Callable) -> None:
     assert not torch.allclose(gradients[0]["2.weight"], gradients[2]["2.weight"], rtol=1e-3)
 
 
+def compare_maml(maml: Callable) -> None:
+    loss_fn, params = sine_setting()
+    tasks = sine_waves(4, torch.Generator().manual_seed(0))
+    x, y = tasks.x_support[0], tasks.y_support[0]
+    for first_order in (False, True):
+        ours, theirs = (
+            make(loss_fn, inner_lr=0.1, inner_steps=2, first_order=first_order)
+            for make in (maml, maml_tutorial.maml)
+        )
+        (our_loss, our_slopes), (loss, slopes) = (
+            learner.gradient(params, tasks) for learner in (ours, theirs)
+        )
+        torch.testing.assert_close(our_loss.detach(), loss)
+        torch.testing.assert_close(list(our_slopes), slopes)
+        phi = theirs.learn(stacked(params, 1), x[None], y[None])
+        assert_same(ours.learn(params, x, y), {name: p[0] for name, p in phi.items()})
+
+
 def compare_meta_train(meta_train: Callable) -> None:
     loss_fn, params = sine_setting()
+    learner = maml_tutorial.maml(loss_fn, inner_lr=0.01)
     theirs, ours = (
         train(
-            loss_fn,
-            {name: p.detach().clone().requires_grad_() for name, p in params.items()},
+            learner,
+            copied(params),
             sine_waves,
-            inner_lr=0.01,
             meta_steps=5,
             generator=torch.Generator().manual_seed(0),
             **quiet,
@@ -77,6 +96,7 @@ def compare_meta_train(meta_train: Callable) -> None:
         for train, quiet in ((maml_tutorial.meta_train, {"progress": False}), (meta_train, {}))
     )
     assert_same(ours, theirs.params)
+    assert not torch.allclose(ours["2.weight"], params["2.weight"], atol=1e-3)
 
 
 def compare_sample_episode(sample_episode: Callable) -> None:
@@ -93,6 +113,7 @@ TWINS: dict[tuple[str, str], Callable[..., None]] = {
     ("03_episodes", "sample_episode"): compare_sample_episode,
     ("07_maml_on_sine_waves", "adapt"): compare_adapt,
     ("07_maml_on_sine_waves", "maml_loss"): compare_maml_loss,
+    ("07_maml_on_sine_waves", "maml"): compare_maml,
     ("07_maml_on_sine_waves", "meta_train"): compare_meta_train,
     **TWINS_02,
     **TWINS_05,
