@@ -12,86 +12,49 @@ import torch
 from click.testing import CliRunner
 from torch.nn.functional import mse_loss
 
-from maml_tutorial import checkpoints, presets
+from maml_tutorial import presets
 from maml_tutorial.__main__ import main
 from maml_tutorial.checkpoints import load_checkpoint, save_checkpoint
 from maml_tutorial.models import MLP, init_params, make_loss
 from maml_tutorial.records import load_record
+from maml_tutorial.relatives import maml
 from maml_tutorial.tasks import SinusoidTasks
-from maml_tutorial.training import StoppedError, TrainingState, meta_train
+from maml_tutorial.training import Training, outer_loop
 from maml_tutorial.weights import load_weights
 
-MODEL = MLP((8,))
 CONFIG = {"inner_lr": 0.01, "seed": 0}
 
 
-def train(meta_steps=30, dtype=torch.float32, **options):
-    params = {name: p.to(dtype) for name, p in init_params(MODEL, seed=0).items()}
-
-    def sampler(n_tasks, generator):
-        tasks = SinusoidTasks(5, 5)(n_tasks, generator)
-        return tasks._make(part.to(dtype) for part in tasks)
-
-    return meta_train(
-        make_loss(MODEL, mse_loss),
-        params,
-        sampler,
-        inner_lr=0.01,
-        meta_batch_size=10,
-        meta_steps=meta_steps,
-        generator=torch.Generator().manual_seed(1),
-        log_every=7,
-        progress=False,
-        **options,
+def training(seed=0):
+    """One after three steps of Adam, whose numbers are all in its snapshot."""
+    begun = Training.begun(
+        init_params(MLP((8,)), seed=seed), torch.Generator().manual_seed(seed + 1)
     )
+    gradient = maml(make_loss(MLP((8,)), mse_loss), inner_lr=0.01).gradient
+    for now in outer_loop(begun, gradient, SinusoidTasks(5, 5), meta_steps=3, log_every=2):
+        now.curve.append((now.step, {"half": 0.5}))
+    return begun
 
 
 def same(one, other):
     return all(torch.equal(p, other[name]) for name, p in one.items())
 
 
-@pytest.mark.parametrize("decay", [False, True])
-@pytest.mark.parametrize("step", [1, 13, 29])
-def test_a_resumed_training_ends_in_the_same_parameters_and_history(tmp_path, step, decay):
-    options = {"decay": decay, "watch": lambda step, loss, params: {"half": loss / 2}}
-    whole = train(**options)
+def test_all_of_a_snapshot_comes_back_from_its_checkpoint(tmp_path):
     path = tmp_path / "run.checkpoint"
-    steps = iter(range(1, 31))
-    with pytest.raises(StoppedError, match=f"stopped after step {step}") as stopped:
-        train(stop=lambda: next(steps) == step, **options)
-    save_checkpoint(stopped.value.state, path, config=CONFIG, seconds=2.5)
-    state, seconds = load_checkpoint(path, config=CONFIG)
-    resumed = train(resume=state, **options)
-    assert same(whole.params, resumed.params) and whole.history == resumed.history
-    assert whole.curve == resumed.curve and len(whole.curve) == len(whole.history)
+    kept = training().snapshot()
+    save_checkpoint(kept, path, config=CONFIG, seconds=2.5)
+    snapshot, seconds = load_checkpoint(path, config=CONFIG)
     assert seconds == 2.5
-
-
-def test_a_state_that_was_handed_out_does_not_change_with_the_next_steps():
-    states = []
-    train(checkpoint=states.append, checkpoint_every=10)
-    assert [state.step for state in states] == [10, 20, 30]
-    assert not same(states[0].params, states[1].params)
-    assert same(train(resume=states[0]).params, train().params)
-
-
-def test_a_state_past_the_end_is_refused():
-    states = []
-    train(checkpoint=states.append, checkpoint_every=30)
-    with pytest.raises(ValueError, match="step 30, past meta_steps = 20"):
-        train(meta_steps=20, resume=states[0])
-
-
-@pytest.mark.parametrize("chunk", [1, 3, 10, 99])
-def test_a_meta_batch_in_chunks_takes_the_same_steps(chunk):
-    whole, parts = (train(meta_steps=5, dtype=torch.float64, chunk=c) for c in (None, chunk))
-    for name, p in whole.params.items():
-        torch.testing.assert_close(parts.params[name], p, rtol=1e-10, atol=1e-12)
-    assert [loss for _, loss in parts.history] == pytest.approx([v for _, v in whole.history])
+    other = training(seed=7)
+    other.restore(snapshot)
+    found = other.snapshot()
+    assert found.keys() == kept.keys()
+    torch.testing.assert_close(found, kept, rtol=0, atol=0)
 
 
 def state(step=3):
-    return TrainingState(step, {"w": torch.ones(2)}, {}, torch.get_rng_state(), [(1, 0.5)], [], [])
+    return training().snapshot() | {"step": step}
 
 
 def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path):
@@ -125,7 +88,7 @@ def test_a_full_disk_leaves_the_older_checkpoint_whole(tmp_path, monkeypatch):
     monkeypatch.setattr("maml_tutorial.records.os.fdopen", full)
     with pytest.raises(OSError, match="No space"):
         save_checkpoint(state(9), path, config=CONFIG)
-    assert load_checkpoint(path, config=CONFIG)[0].step == 3
+    assert load_checkpoint(path, config=CONFIG)[0]["step"] == 3
     assert [p.name for p in tmp_path.iterdir()] == ["run.checkpoint"]
 
 
@@ -238,6 +201,33 @@ def test_logs_of_steps_that_are_taken_again_are_shown_once(tmp_path, monkeypatch
     assert losses() == [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
+def test_a_resumed_run_counts_the_seconds_before_the_cut(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    options = ("--meta-steps", "4", "--checkpoint-every", "2")
+    cut_off(tmp_path, monkeypatch, 1, *options)
+    path = tmp_path / "sinusoid-k5.checkpoint"
+    kept = torch.load(path)
+    torch.save(kept | {"seconds": 1e6 + kept["seconds"]}, path)
+    assert invoke(tmp_path, *options, "--resume").exit_code == 0
+    assert load_record("sinusoid-k5", tmp_path).seconds > 1e6
+
+
+def test_a_run_that_was_cut_off_after_its_last_step_is_only_judged(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    options = ("--meta-steps", "4", "--checkpoint-every", "4")
+
+    def no_disk(*_):
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("maml_tutorial.__main__.save_weights", no_disk)
+        assert invoke(tmp_path, *options).exit_code == 1
+    result = invoke(tmp_path, *options, "--resume")
+    assert result.exit_code == 0 and "going on after step 4" in result.output
+    record = load_record("sinusoid-k5", tmp_path)
+    assert record.history[-1][0] == record.curve[-1][0] == record.steps_done == 4
+
+
 def test_the_command_says_in_a_line_why_it_cannot_resume(tmp_path):
     result = invoke(tmp_path, "--resume")
     assert result.exit_code == 1 and "start without --resume" in result.output
@@ -258,22 +248,14 @@ def test_the_command_says_that_a_checkpoint_could_not_be_written(tmp_path, monke
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("maml_tutorial.__main__.save_checkpoint", full)
+    monkeypatch.setattr("maml_tutorial.jobs.save_checkpoint", full)
     result = invoke(tmp_path, "--meta-steps", "5", "--checkpoint-every", "2")
     assert result.exit_code == 1 and "cannot be written" in result.output
 
 
 def test_a_run_with_another_seed_does_not_take_up_this_one(tmp_path, monkeypatch):
     monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
-    kept = []
-    original = checkpoints.save_checkpoint
-
-    def copying(state, path, **more):
-        original(state, path, **more)
-        kept.append(path.read_bytes())
-
-    monkeypatch.setattr("maml_tutorial.__main__.save_checkpoint", copying)
-    assert invoke(tmp_path, "--meta-steps", "4", "--checkpoint-every", "2").exit_code == 0
-    (tmp_path / "sinusoid-k5.checkpoint").write_bytes(kept[0])
-    result = invoke(tmp_path, "--meta-steps", "4", "--seed", "9", "--resume")
+    options = ("--meta-steps", "4", "--checkpoint-every", "2")
+    cut_off(tmp_path, monkeypatch, 0, *options)
+    result = invoke(tmp_path, *options, "--seed", "9", "--resume")
     assert result.exit_code == 1 and "other settings: seed 0, now 9" in result.output

@@ -1,15 +1,17 @@
 """Records say all that is needed to repeat a run, and are written whole or not at all."""
 
+import json
 import math
 import re
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from maml_tutorial import presets
 from maml_tutorial.__main__ import main
-from maml_tutorial.evaluation import Score
+from maml_tutorial.evaluation import Score, score
 from maml_tutorial.records import Record, list_records, load_record, peak_kb, save_record
 
 
@@ -32,6 +34,29 @@ def test_a_record_comes_back_as_it_was_written(tmp_path):
     written = record()
     save_record(written, tmp_path / "new folder")
     assert load_record("a-run", tmp_path / "new folder") == written
+
+
+def test_a_score_of_which_all_tasks_diverged_comes_back(tmp_path):
+    scores = {"5-shot": {0: Score(0.5, 0.1, 9, 45, 0.4, 2), 1: score(torch.full((9,), math.nan))}}
+    save_record(record(scores=scores), tmp_path)
+    assert "NaN" not in (tmp_path / "a-run.json").read_text()
+    found = load_record("a-run", tmp_path).scores["5-shot"]
+    assert found[0] == scores["5-shot"][0] and str(found[1]) == str(scores["5-shot"][1])
+    assert repr(found[1]) == repr(scores["5-shot"][1])
+    # One task that did not diverge has a mean, and no interval.
+    one = score(torch.tensor([2.0, math.nan]))
+    save_record(record(scores={"5-shot": {1: one}}), tmp_path)
+    assert repr(load_record("a-run", tmp_path).scores["5-shot"][1]) == repr(one)
+
+
+def test_a_record_from_before_medians_were_taken_is_read(tmp_path):
+    path = save_record(record(), tmp_path)
+    fields = json.loads(path.read_text())
+    fields["scores"]["5-shot"]["1"] = [0.5, 0.1, 1000, 5000]
+    path.write_text(json.dumps(fields))
+    found = load_record("a-run", tmp_path).scores["5-shot"][1]
+    assert found == Score(0.5, 0.1, 1000, 5000)
+    assert found.median is None and found.n_diverged == 0 and str(found) == "0.5 ± 0.1"
 
 
 def test_an_unknown_record_is_named_with_those_there_are(tmp_path):
