@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
-from PIL import ImageOps
+from PIL import Image, ImageOps
 from torchvision.datasets import ImageFolder
 from torchvision.transforms.functional import pil_to_tensor
 
@@ -52,9 +53,18 @@ def load_folder(
         ) from error
     classes: list[list[torch.Tensor]] = [[] for _ in found.classes]
     for path, number in found.samples:
-        picture = ImageOps.fit(ImageOps.exif_transpose(found.loader(path)), (width, height))
-        classes[number].append(pil_to_tensor(picture.convert("L") if grey else picture))
+        picture = ImageOps.fit(_upright(path), (width, height))
+        classes[number].append(pil_to_tensor(picture.convert("L" if grey else "RGB")))
     images = [torch.stack(pictures) for pictures in classes]
     names = tuple(found.classes)
     equal = len({len(some) for some in images}) == 1
     return ImageClasses(torch.stack(images) if equal else images, names, names)
+
+
+def _upright(path: str) -> Image.Image:
+    """Open a picture as 8 bits a channel; 16 bits, as of scanners, would be cut to white."""
+    with Image.open(path) as opened:
+        picture = ImageOps.exif_transpose(opened)
+        if picture.mode.startswith("I"):
+            return Image.fromarray((np.asarray(picture) // 256).astype(np.uint8))
+        return picture.convert("RGB")
