@@ -261,7 +261,7 @@ class Problem(NamedTuple):
 def problem(name, net="MLP", *, frozen=(), n_tasks=3, **how):
     """Return a net, its learner, meta-parameters like no start of any kind, and tasks.
 
-    Support and query sets differ in size, and the classes of a query set in number.
+    Support and query sets differ in size, and the classes in both in number.
     """
     model, shape = copy.deepcopy(NETS[net])
     for n in frozen:
@@ -274,9 +274,9 @@ def problem(name, net="MLP", *, frozen=(), n_tasks=3, **how):
         n: (p + 0.1 * noise(p.shape)).detach().requires_grad_(p.requires_grad)
         for n, p in learner.start(start).items()
     }
-    y_support = (torch.arange(2 * N_WAY) % N_WAY).expand(n_tasks, -1)
+    y_support = torch.tensor([0, 1, 2, 2, 0, 2]).expand(n_tasks, -1)
     y_query = torch.randint(N_WAY, (n_tasks, 5), generator=generator)
-    x_support, x_query = noise(n_tasks, 2 * N_WAY, *shape), noise(n_tasks, 5, *shape)
+    x_support, x_query = noise(n_tasks, 6, *shape), noise(n_tasks, 5, *shape)
     return Problem(model, learner, theta, Task(x_support, y_support, x_query, y_query))
 
 
@@ -379,7 +379,8 @@ def test_a_faster_way_gives_the_same(name, engine, monkeypatch):
     few = {"cg_steps": 2} if name == "imaml" else {}  # each is recorded, which takes its time
     _, learner, theta, tasks = problem(name, **few)
     faster = engine(learner.gradient)
-    faster(theta, tasks.map(lambda t: t.flip(0)))  # nothing of the first call may stay
+    other = {n: (p + 1).detach().requires_grad_(p.requires_grad) for n, p in theta.items()}
+    faster(other, tasks.map(lambda part: part.flip(0)))  # nothing of the first call may stay
     assert_same(faster(theta, tasks), learner.gradient(theta, tasks))
 
 
@@ -471,6 +472,13 @@ def test_to_start_twice_is_to_start_once(name):
 
 
 # What only one of them promises.
+
+
+def test_where_nothing_is_differentiated_the_way_is_forgotten():
+    given = problem("maml")
+    phi = adapted(given)["0.weight"].sum()
+    (slope,) = torch.autograd.grad(phi, [given.theta["0.weight"]])
+    assert (slope == 3).all(), "one for each task: no second derivative came with it"
 
 
 def test_reptile_with_sgd_outside_is_the_paper_s_update():
