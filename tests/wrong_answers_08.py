@@ -18,11 +18,11 @@ def right(outputs, labels):
 def with_support(keep):
     """Each query image in a batch with the support images; what is kept of the outputs?"""
 
-    def predict_alone(predict, params, x_support, x_query):
+    def one_by_one(predict, params, x_support, x_query):
         batches = (torch.cat([x_support, x[None]]) for x in x_query)
         return torch.stack([keep(predict(params, batch)) for batch in batches])
 
-    return predict_alone
+    return one_by_one
 
 
 def all_in_one(predict, params, x_support, x_query):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from maml_tutorial.evaluation import predict_alone
 from maml_tutorial.exercises.registry import exercise
 from maml_tutorial.models import Params, PredictFn
 
@@ -87,7 +88,7 @@ def _(diagnosis: dict[str, str]) -> str | None:
 
 
 @exercise("8.4", "One image at a time")
-def _(predict_alone: Callable[[PredictFn, Params, Tensor, Tensor], Tensor]) -> str | None:
+def _(one_by_one: Callable[[PredictFn, Params, Tensor, Tensor], Tensor]) -> str | None:
     """The inductive protocol for one task."""
     generator = torch.Generator().manual_seed(0)
     x_support, x_query = (torch.randn(n, 6, generator=generator) for n in (5, 7))
@@ -100,8 +101,8 @@ def _(predict_alone: Callable[[PredictFn, Params, Tensor, Tensor], Tensor]) -> s
     def company(x: Tensor) -> Tensor:
         return predict(params, torch.cat([x_support, x]))[len(x_support) :]
 
-    right = torch.cat([company(x[None]) for x in x_query])
-    got = torch.as_tensor(predict_alone(predict, params, x_support, x_query))
+    right = predict_alone(predict, params, x_support, x_query)
+    got = torch.as_tensor(one_by_one(predict, params, x_support, x_query))
     if got.shape == (len(x_query), len(x_support) + 1, 5):
         return "Each batch gives outputs for the support images too: keep the query image's."
     if got.shape != right.shape:
