@@ -555,7 +555,7 @@ def test_implicit_maml_agrees_with_a_long_way_to_the_rest_position(which):
         (package.imaml, {"inner_steps": 1, "pull": 0.0}, "pull must be positive, got 0.0"),
         (package.imaml, {"inner_steps": 1, "pull": float("nan")}, "pull must be positive, got nan"),
         (package.anil, {"head": ["3.weight"]}, "a rate for '3.weight', but no parameter has"),
-        (package.boil, {"body": ["2.wieght"]}, "did you mean '2.weight'?"),
+        (package.boil, {"body": ["2.weights"]}, "did you mean '2.weight'?"),
         (package.meta_sgd, {}, r"there are no rates: begin with learner.start\(params\)"),
     ],
 )
