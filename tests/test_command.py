@@ -4,16 +4,24 @@ import math
 import re
 import sys
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from click.testing import CliRunner
+from torch.nn.functional import cross_entropy, mse_loss
 
-from maml_tutorial import presets
+from maml_tutorial import jobs, presets
 from maml_tutorial.__main__ import main
-from maml_tutorial.episodes import WithinGroups
+from maml_tutorial.episodes import EpisodeSampler, WithinGroups
+from maml_tutorial.evaluation import evaluate
+from maml_tutorial.gradients import chunked
+from maml_tutorial.models import MLP, ConvNet, init_params, make_loss, make_predict
 from maml_tutorial.records import load_record
-from maml_tutorial.tasks import ImageClasses
+from maml_tutorial.relatives import fomaml, joint, maml
+from maml_tutorial.tasks import ImageClasses, SinusoidTasks
+from maml_tutorial.training import Training, cosine, outer_loop
+from maml_tutorial.weights import load_weights
 
 CHARACTERS = ImageClasses(
     torch.randint(0, 256, (1623, 20, 1, 28, 28), dtype=torch.uint8),
@@ -56,6 +64,140 @@ def test_another_word_is_answered_with_the_nearest_preset():
 def test_a_setting_that_is_none_is_named(setting, words):
     result = invoke("train", "sinusoid-k5", "--set", setting)
     assert result.exit_code == 2 and words in result.output
+
+
+@pytest.fixture
+def one_thread():
+    """With more of them sums are taken in another order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def doubled(gradient):
+    """What stands for `compiled`, which takes its time: it must see the chunks, and be used."""
+
+    def run(params, tasks):
+        loss, gradients = gradient(params, tasks)
+        return loss + len(tasks.x_query), [2 * g for g in gradients]
+
+    return run
+
+
+def by_hand(run, learner, sampler, test, meta_lr=1e-3, engine=None, schedule=None, seed=0):
+    """Five steps of a run with its tests, by direct calls of the package."""
+    model = run.model()
+    judged = partial(evaluate, learner, make_predict(model), run.metric)
+    training = Training.begun(
+        init_params(model, seed=seed), torch.Generator().manual_seed(seed + 1), meta_lr=meta_lr
+    )
+    steps = outer_loop(
+        training,
+        engine(learner.gradient) if engine else learner.gradient,
+        sampler,
+        meta_batch_size=run.meta_batch_size,
+        meta_steps=5,
+        schedule=schedule or (lambda done: 1.0),
+        log_every=1,
+    )
+    for now in steps:
+        found = judged(
+            now.params,
+            test,
+            inner_steps=[1],
+            n_tasks=8,
+            generator=torch.Generator().manual_seed(seed + 3),
+        ).query[1]
+        now.curve.append((now.step, {run.metric_name: found.mean, "interval": found.interval}))
+    scores = judged(
+        training.params,
+        test,
+        inner_steps=run.test_steps,
+        n_tasks=6,
+        generator=torch.Generator().manual_seed(seed + 2),
+        batch_size=run.test_batch_size,
+    )
+    return training, scores.query
+
+
+def recorded(folder, preset, options):
+    """The weights and the record of five steps of the command, on few tasks of a test."""
+    steps = () if "--meta-steps" in options else ("--meta-steps", 5)
+    result = invoke("train", preset, *options, *steps, "--output", folder)
+    assert result.exit_code == 0, result.output
+    (path,) = folder.glob("*.json")
+    return load_weights(path.stem, folder), load_record(path.stem, folder)
+
+
+SINE = make_loss(MLP(), mse_loss)
+MAML = maml(SINE, inner_lr=0.01)
+# The options of the command, and what they mean in a call of the package.
+OPTIONS = {
+    "": {},
+    "--set inner_lr=0.03": {"learner": maml(SINE, inner_lr=0.03)},
+    "--set inner_steps=3": {"learner": maml(SINE, inner_lr=0.01, inner_steps=3)},
+    "--set inner_steps=0": {"learner": joint(SINE, inner_lr=0.01)},
+    "--set meta_lr=0.05": {"meta_lr": 0.05},
+    "--set first_order=True": {"learner": fomaml(SINE, inner_lr=0.01)},
+    "--first-order": {"learner": fomaml(SINE, inner_lr=0.01)},
+    "--set chunk=7": {"engine": chunked(7)},
+    "--set decay=True": {"schedule": cosine},
+    "--set meta_batch_size=6": {"meta_batch_size": 6},
+    "--set meta_steps=9 --meta-steps 5": {},
+    "--set k_shot=3": {"k_shot": 3},
+    "--seed 8": {"seed": 8},
+    "--compile": {"engine": doubled},
+    "--compile --set chunk=7": {"engine": lambda gradient: chunked(7)(doubled(gradient))},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_run_is_what_direct_calls_of_the_package_give_bit_for_bit(
+    options, one_thread, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 6)
+    monkeypatch.setattr(presets.Sinusoid, "n_watched_tasks", 8)
+    monkeypatch.setattr(jobs, "compiled", doubled)
+    weights, record = recorded(tmp_path, "sinusoid-k5", options.split())
+    meant = {"learner": MAML, "meta_batch_size": 25, "k_shot": 5, "seed": 0} | OPTIONS[options]
+    run = replace(presets.PRESETS["sinusoid-k5"], meta_batch_size=meant.pop("meta_batch_size"))
+    k_shot, seed = meant.pop("k_shot"), meant["seed"]
+    expected, scores = by_hand(
+        run, sampler=SinusoidTasks(k_shot, k_shot), test=SinusoidTasks(k_shot, 100), **meant
+    )
+    assert weights.keys() == expected.params.keys()
+    assert all(torch.equal(p, expected.params[name]) for name, p in weights.items())
+    assert (record.history, record.curve) == (expected.history, expected.curve)
+    assert record.scores == {f"{k_shot}-shot": scores}
+    assert record.seeds == {
+        "init": seed,
+        "train": seed + 1,
+        "test": seed + 2,
+        "curve": seed + 3,
+    }
+
+
+def test_a_run_on_letters_in_chunks_is_what_direct_calls_give_bit_for_bit(
+    one_thread, tmp_path, monkeypatch
+):
+    images = torch.rand(12, 8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    letters = ImageClasses(images, ("?",) * 12, ("A",) * 12)
+    monkeypatch.setattr(presets, "load_glyphs", lambda split: letters)
+    monkeypatch.setattr(presets.Glyphs, "n_test_tasks", 6)
+    monkeypatch.setattr(presets.Glyphs, "n_watched_tasks", 8)
+    monkeypatch.setattr(presets.Glyphs, "test_steps", (0, 1))
+    sampler = EpisodeSampler(images, n_way=3, k_shot=1, k_query=2)
+    monkeypatch.setattr(presets.Glyphs, "tests", lambda run: iter([presets.Test("one", sampler)]))
+    settings = {"n_way": 3, "k_query": 2, "hidden": 4, "chunk": 3, "meta_batch_size": 4}
+    options = " ".join(f"--set {key}={value}" for key, value in settings.items())
+    weights, record = recorded(tmp_path, "glyphs-5w1s", options.split())
+    run = replace(presets.PRESETS["glyphs-5w1s"], **settings)
+    learner = maml(make_loss(ConvNet(3, hidden=4), cross_entropy), inner_lr=0.4)
+    expected, scores = by_hand(run, learner, sampler, sampler, engine=chunked(3))
+    assert all(torch.equal(p, expected.params[name]) for name, p in weights.items())
+    assert (record.history, record.curve) == (expected.history, expected.curve)
+    assert record.scores == {"one": scores}
 
 
 def test_a_changed_setting_is_used_and_stands_in_the_record(tmp_path, monkeypatch):
