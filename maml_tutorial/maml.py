@@ -1,6 +1,7 @@
 """The outer loop's loss: how well the parameters do *after* they have been adapted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
 
@@ -64,7 +65,8 @@ def over_tasks(function: Callable[..., Any], *, vectorised: bool = True) -> Call
                 "vectorised=False, or stack them where they are of equal size"
             )
         try:
-            return at_once(params, *data)
+            with _no_short_cut():
+                return at_once(params, *data)
         except Exception as error:
             one_by_one(params, *data)  # where that fails, too, its error is the plainer one
             raise ValueError(
@@ -73,6 +75,20 @@ def over_tasks(function: Callable[..., Any], *, vectorised: bool = True) -> Call
             ) from error
 
     return run
+
+
+@contextmanager
+def _no_short_cut() -> Iterator[None]:
+    """Keep attention from its way for inference, after `.eval()`: it has no derivative.
+
+    Inside `vmap`, PyTorch's layers do not see that a gradient is wanted.
+    """
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _one_by_one(function: Callable[..., Any], params: Params, *data: Data) -> Any:
