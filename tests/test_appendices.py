@@ -9,6 +9,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,9 +20,21 @@ from docutils.nodes import make_id
 from test_package import ROW
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy, dropout, mse_loss
+from torch.nn.utils.parametrizations import spectral_norm
 
 import maml_tutorial
+from maml_tutorial import (
+    EpisodeSampler,
+    SinusoidTasks,
+    Task,
+    init_params,
+    make_loss,
+    make_predict,
+    maml,
+    maml_loss,
+)
 
 APPENDIX = ROOT / "book" / "appendix"
 CHAPTERS = sorted(ROOT.glob("book/[0-9]*.ipynb"))
@@ -38,6 +51,29 @@ def chapter_text(stem: str) -> str:
 
 
 # --- Troubleshooting ------------------------------------------------------------------------
+
+
+class Recurrent(nn.Module):
+    """A recurrent network that reads one number at a time."""
+
+    def __init__(self, kind: type[nn.RNNBase]) -> None:
+        super().__init__()
+        self.reads, self.out = kind(1, 3, batch_first=True), nn.Linear(3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.reads(x[:, :, None])[0][:, -1])
+
+
+class Attentive(nn.Module):
+    """A transformer in which the points of a task look at each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(1, 4), nn.Linear(4, 1)
+        self.look = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.look(self.first(x)[None]))[0]
 
 
 def leaf(value: float = 1.0) -> Tensor:
@@ -93,6 +129,14 @@ def dropout_in_vmap() -> None:
     vmap(lambda x: dropout(x))(torch.ones(3, 4))
 
 
+def recurrent_layer_in_vmap() -> None:
+    vmap(lambda x: nn.LSTM(1, 2)(x)[0])(torch.ones(3, 4, 1))
+
+
+def requires_grad_in_vmap() -> None:
+    vmap(lambda x: x.detach().requires_grad_())(torch.ones(3))
+
+
 def item_in_vmap() -> None:
     vmap(lambda x: x * x.item())(torch.ones(3))
 
@@ -113,6 +157,53 @@ def shapes_that_do_not_match() -> None:
     mse_loss(torch.zeros(5, 1), torch.zeros(5))
 
 
+def waves() -> Task:
+    return SinusoidTasks(5, 10)(3, torch.Generator().manual_seed(0))
+
+
+def meta_loss(net: nn.Module, tasks: Task | None = None, **how: bool) -> Tensor:
+    """The package's loss on a network for waves, as a reader calls it."""
+    params = init_params(net, seed=0)
+    return maml_loss(make_loss(net, mse_loss), params, tasks or waves(), inner_lr=0.01, **how)
+
+
+def network_that_cannot_be_vectorised() -> None:
+    meta_loss(nn.Sequential(nn.Linear(1, 4), nn.Dropout(), nn.Linear(4, 1)))
+
+
+def one_task_alone() -> None:
+    meta_loss(maml_tutorial.MLP(), waves().map(lambda tensor: tensor[0]))
+
+
+def targets_without_their_axis() -> None:
+    flat = waves()
+    y_support, y_query = flat.y_support.squeeze(-1), flat.y_query.squeeze(-1)
+    meta_loss(maml_tutorial.MLP(), flat._replace(y_support=y_support, y_query=y_query))
+
+
+def exact_through_attention() -> None:
+    loss_fn, params = make_loss(net := Attentive(), mse_loss), init_params(net, seed=0)
+    maml(loss_fn, inner_lr=0.01).gradient(params, waves())
+
+
+def more_ways_at_the_test() -> None:
+    net = maml_tutorial.ConvNet(5, hidden=4)
+    sampler = EpisodeSampler(torch.rand(9, 3, 1, 28, 28), n_way=6, k_shot=1, k_query=1)
+    maml_tutorial.evaluate(
+        maml(make_loss(net, cross_entropy), inner_lr=0.4),
+        make_predict(net),
+        maml_tutorial.correct,
+        init_params(net, seed=0),
+        sampler,
+        n_tasks=2,
+        generator=torch.Generator().manual_seed(0),
+    )
+
+
+def names_with_a_prefix() -> None:
+    functional_call(nn.Sequential(nn.Linear(1, 1)), {"module.0.weight": leaf()}, torch.ones(1, 1))
+
+
 PROVOKED = (
     backward_without_the_inner_graph,
     differentiate_what_was_not_used,
@@ -123,6 +214,14 @@ PROVOKED = (
     batch_norm_of_one_number,
     batch_norm_with_averages_in_vmap,
     dropout_in_vmap,
+    recurrent_layer_in_vmap,
+    requires_grad_in_vmap,
+    network_that_cannot_be_vectorised,
+    one_task_alone,
+    targets_without_their_axis,
+    exact_through_attention,
+    more_ways_at_the_test,
+    names_with_a_prefix,
     item_in_vmap,
     branch_in_vmap,
     labels_of_the_wrong_type,
@@ -137,7 +236,7 @@ def words_of(provoke: Callable[[], None]) -> str:
         warnings.simplefilter("error", UserWarning)
         try:
             provoke()
-        except (RuntimeError, ValueError, IndexError, UserWarning) as error:
+        except (RuntimeError, ValueError, IndexError, AttributeError, UserWarning) as error:
             return f"{type(error).__name__}: {error}"
     raise AssertionError(f"{provoke.__name__} did not fail")
 
@@ -188,8 +287,9 @@ def test_the_loss_of_a_blind_guess_is_the_logarithm_of_n() -> None:
 def test_the_silent_causes_are_as_silent_as_the_page_says() -> None:
     net = nn.Linear(1, 1)
     x = torch.ones(2, 1)
-    misnamed = functional_call(net, {"no_such_name": torch.full((1, 1), 9.0)}, (x,))
-    assert torch.equal(misnamed, net(x))  # an unknown name is ignored
+    deep = nn.Sequential(net)
+    misspelt = functional_call(deep, {"0.wieght": torch.full((1, 1), 9.0)}, (x,))
+    assert torch.equal(misspelt, net(x))  # a misspelt name is ignored
     theta = {name: p.detach().clone().requires_grad_() for name, p in net.named_parameters()}
     functional_call(net, theta, (x,)).sum().backward()
     assert net.weight.grad is None and theta["weight"].grad is not None
@@ -199,6 +299,103 @@ def test_the_silent_causes_are_as_silent_as_the_page_says() -> None:
     (gradient,) = torch.autograd.grad((kept := theta**3), theta, retain_graph=True)
     (theta - gradient + kept).backward()  # the message's own advice: no error, first order
     assert theta.grad == 1 + 3
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        nn.Sequential(nn.Linear(1, 4), nn.Dropout(), nn.Linear(4, 1)),
+        Recurrent(nn.RNN),
+        Recurrent(nn.LSTM),
+        Recurrent(nn.GRU),
+        nn.Sequential(nn.Linear(1, 4), spectral_norm(nn.Linear(4, 4)), nn.Linear(4, 1)),
+        nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)),
+    ],
+    ids=["dropout", "RNN", "LSTM", "GRU", "spectral norm", "running averages"],
+)
+def test_what_cannot_be_vectorised_is_meta_trained_in_a_loop(net: nn.Module) -> None:
+    with pytest.raises(ValueError, match="pass vectorised=False"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        meta_loss(net)
+    learner = maml(make_loss(net, mse_loss), inner_lr=0.01, vectorised=False)
+    loss, gradients = learner.gradient(init_params(net, seed=0), waves())
+    assert loss.isfinite() and all(g.isfinite().all() for g in gradients)
+    assert max(g.norm() for g in gradients) > 0
+
+
+def test_attention_has_an_exact_gradient_by_the_plain_formula_and_a_first_order_one_anyway() -> (
+    None
+):
+    loss_fn, params = make_loss(net := Attentive(), mse_loss), init_params(net, seed=0)
+    with sdpa_kernel(SDPBackend.MATH):
+        exact = maml(loss_fn, inner_lr=0.01).gradient(params, waves())[1]
+    first = maml(loss_fn, inner_lr=0.01, first_order=True).gradient(params, waves())[1]
+    assert 0 < (exact[0] - first[0]).norm() < exact[0].norm()
+
+
+def test_a_loss_that_differentiates_is_written_with_torch_func() -> None:
+    predict = make_predict(net := maml_tutorial.MLP())
+    tasks, params = waves(), init_params(net, seed=0)
+
+    def slope_loss(differentiate):
+        return lambda params, x, y: (differentiate(params, x) - y).square().mean()
+
+    def by_autograd(params, x):
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(predict(params, x).sum(), x, create_graph=True)[0]
+
+    def by_func(params, x):
+        return torch.func.grad(lambda x: predict(params, x).sum())(x)
+
+    with pytest.raises(ValueError, match="requires_grad_"):
+        maml_loss(slope_loss(by_autograd), params, tasks, inner_lr=0.01)
+    torch.testing.assert_close(
+        maml_loss(slope_loss(by_func), params, tasks, inner_lr=0.01),
+        maml_loss(slope_loss(by_autograd), params, tasks, inner_lr=0.01, vectorised=False),
+    )
+
+
+def test_averages_that_are_there_are_used_whatever_the_option_says() -> None:
+    x, norm = 3 * torch.randn(8, 3), nn.BatchNorm1d(3)
+    norm.track_running_stats = False
+    assert not torch.allclose(norm.train()(x), norm.eval()(x), atol=0.1)
+    norm.running_mean = norm.running_var = None
+    assert torch.equal(norm.train()(x), norm.eval()(x))
+
+
+def test_the_recipes_for_ones_own_data_and_network_work(tmp_path: Path) -> None:
+    net, tasks = maml_tutorial.MLP(), waves()
+    one = tasks.map(lambda tensor: tensor[0])
+    assert meta_loss(net, one.map(lambda tensor: tensor[None])).isfinite()
+    uneven = Task(*([part[0][:3], part[1]] for part in tasks))
+    assert meta_loss(net, uneven, vectorised=False).isfinite()
+
+    classes = [torch.rand(n, 1, 28, 28) for n in (3, 9, 4)]
+    assert (
+        EpisodeSampler(classes, n_way=3, k_shot=1, k_query=2)(2, torch.Generator()).x_support.shape[
+            1
+        ]
+        == 3
+    )
+    signals = EpisodeSampler(torch.rand(4, 3, 1, 1, 64), n_way=2, k_shot=1, k_query=1)
+    small = maml_tutorial.ConvNet(2, hidden=4)
+    loss_fn, start = make_loss(small, cross_entropy), init_params(small, seed=0)
+    assert maml_loss(loss_fn, start, signals(2, torch.Generator()), inner_lr=0.4).isfinite()
+
+    net[0].requires_grad_(False)
+    params = maml_tutorial.params_of(net)
+    training = maml_tutorial.meta_train(
+        maml(make_loss(net, mse_loss), inner_lr=0.01),
+        params,
+        SinusoidTasks(),
+        meta_steps=2,
+        generator=torch.Generator(),
+        progress=False,
+    )
+    maml_tutorial.save_weights(training.params, tmp_path / "mine.safetensors")
+    kept = maml_tutorial.load_weights(tmp_path / "mine.safetensors")
+    assert torch.equal(kept["0.weight"], net[0].weight) and not kept["0.weight"].requires_grad
+    assert not torch.equal(kept["4.weight"], net[4].weight) and kept["4.weight"].requires_grad
 
 
 def test_the_shares_and_factors_of_too_good_are_right() -> None:
@@ -257,7 +454,7 @@ def test_the_anchors_of_the_glossary_are_the_same_in_the_book_and_on_github() ->
     terms = [term for term, _ in entries()]
     github = [re.sub(r"[^\w -]", "", term.lower()).replace(" ", "-") for term in terms]
     assert [make_id(term) for term in terms] == github
-    assert len(set(github)) == len(github) and 25 <= len(github) <= 40
+    assert len(set(github)) == len(github) and 25 <= len(github) <= 45
 
 
 @pytest.mark.parametrize("term, text", list(entries()))
