@@ -83,6 +83,11 @@ def plain_rates(loss_fn, params, x, y, *, inner_lrs):
     return inner()(loss_fn, params, x, y, inner_lrs=rates)
 
 
+def half_detached_rates(loss_fn, params, x, y, *, inner_lrs):
+    rates = {n: (rate + rate.detach()) / 2 for n, rate in inner_lrs.items()}
+    return inner()(loss_fn, params, x, y, inner_lrs=rates)
+
+
 def half(loss_fn, params, x, y, *, inner_lr, **options):
     return inner()(loss_fn, params, x, y, inner_lr=inner_lr / 2, **options)
 
@@ -125,6 +130,7 @@ WRONG_05: list[tuple[str, object, str]] = [
     ("5.3", lambda *args, **options: [1.0, 2.0], "dictionary with the names"),
     ("5.4", one_rate, "each parameter has its own"),
     ("5.4", plain_rates, "`inner_lrs`"),
+    ("5.4", half_detached_rates, "slope in `inner_lrs`"),
     ("5.4", inner(graph=False), "first order"),
     ("5.4", inner(in_place=True), "overwrote"),
     ("5.5", lambda *args, pull, **options: inner()(*args, **options), "no pull"),

@@ -158,8 +158,11 @@ def _(meta_sgd_step: Callable[..., Params]) -> str | None:
     hints = {"One rate was used for all: each parameter has its own.": _adapted(start(), 0.1, 1)}
     if hint := _judge(result, params, right, hints):
         return hint
-    if _road(result, rates) is None:
+    road, right_road = _road(result, rates), _road(right(start()), rates)
+    if road is None or right_road is None:
         return "No gradient reaches `inner_lrs`: they were turned into plain numbers on the way."
+    if not torch.allclose(road, right_road, atol=1e-8):
+        return "The values are right, but their slope in `inner_lrs` is not: which part is cut off?"
     return None
 
 

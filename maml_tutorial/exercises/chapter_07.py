@@ -8,8 +8,8 @@ from torch import Tensor
 
 from maml_tutorial.adapt import adapt
 from maml_tutorial.exercises.registry import exercise
-from maml_tutorial.maml import maml_loss
 from maml_tutorial.models import Params
+from maml_tutorial.relatives import maml
 from maml_tutorial.tasks import Task
 
 
@@ -45,8 +45,8 @@ def _(outer_step: Callable[..., Params]) -> str | None:
         return start - meta_lr * gradient
 
     def meta_gradient(first_order: bool) -> Tensor:
-        loss = maml_loss(_line_loss, theta, tasks, inner_lr=inner_lr, first_order=first_order)
-        return torch.autograd.grad(loss, theta["theta"])[0]
+        learner = maml(_line_loss, inner_lr=inner_lr, first_order=first_order)
+        return learner.gradient(theta, tasks)[1][0]
 
     result = outer_step(_line_loss, theta, tasks, inner_lr=inner_lr, meta_lr=meta_lr)
     if not isinstance(result, dict) or set(result) != {"theta"}:
