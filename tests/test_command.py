@@ -344,6 +344,22 @@ def test_the_learning_curve_and_how_the_run_was_made_stand_in_the_record(tmp_pat
     assert record.config["decay"] is True and "--set decay=True" in record.command
 
 
+def test_a_run_whose_tests_diverge_is_recorded_with_the_number_of_tasks_that_did(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    monkeypatch.setattr(presets.Sinusoid, "n_watched_tasks", 100)
+    change = ("--set", "inner_steps=0", "--set", "inner_lr=1e9")  # trained without a step
+    result = invoke("train", "sinusoid-k5", *change, "--meta-steps", 2, "--output", tmp_path)
+    assert result.exit_code == 0, result.output
+    record = load_record("sinusoid-k5", tmp_path)
+    scores = record.scores["5-shot"]
+    assert list(scores) == list(range(11))
+    assert [scores[steps].n_diverged for steps in (0, 1, 10)] == [0, 100, 100]
+    assert "10 steps nan ± nan, 100 of 100 diverged" in result.output
+    assert record.curve == []  # nothing to be drawn
+
+
 def test_logs_hold_the_loss_and_the_curve(tmp_path, monkeypatch):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)

@@ -88,23 +88,6 @@ def test_the_command_writes_a_record_that_says_it_is_unfinished(tmp_path, monkey
     assert str(record.scores["5-shot"][1]) in result.output
 
 
-def test_a_run_whose_tests_diverge_is_recorded_with_the_number_of_tasks_that_did(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
-    monkeypatch.setattr(presets.Sinusoid, "n_watched_tasks", 100)
-    change = ["--set", "inner_steps=0", "--set", "inner_lr=1e9"]  # trained without a step
-    arguments = ["train", "sinusoid-k5", *change, "--meta-steps", "2", "--output", str(tmp_path)]
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 0, result.output
-    record = load_record("sinusoid-k5", tmp_path)
-    scores = record.scores["5-shot"]
-    assert list(scores) == list(range(11))
-    assert [scores[steps].n_diverged for steps in (0, 1, 10)] == [0, 100, 100]
-    assert "10 steps nan ± nan, 100 of 100 diverged" in result.output
-    assert record.curve == []  # nothing to be drawn
-
-
 def test_an_unknown_preset_is_named_with_those_there_are():
     result = CliRunner().invoke(main, ["train", "sinusoid-k7"])
     assert result.exit_code == 2

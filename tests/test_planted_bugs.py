@@ -36,14 +36,14 @@ BUGS = {
     ),
     "ascent": (
         "adapt.py",
-        "p - inner_lr * g",
-        "p + inner_lr * g",
+        "moved[name] = p - rates[name] * g",
+        "moved[name] = p + rates[name] * g",
         "test_adapt.py::test_the_steps_are_those_of_torch_optim_sgd",
     ),
     "a detached result": (
         "adapt.py",
-        "name: p - inner_lr * g",
-        "name: p.detach() - inner_lr * g",
+        "moved[name] = p - rates[name] * g",
+        "moved[name] = p.detach() - rates[name] * g",
         "test_maml.py::test_it_agrees_with_a_per_task_loop",
     ),
     "the mean over tasks instead of the sum": (
@@ -54,25 +54,25 @@ BUGS = {
     ),
     "parameters overwritten": (
         "adapt.py",
-        "name: p - inner_lr * g",
-        "name: p.data.sub_(inner_lr * g.data) + 0 * p",
+        "moved[name] = p - rates[name] * g",
+        "moved[name] = p.data.sub_(rates[name] * g.data) + 0 * p",
         "test_adapt.py::test_the_old_parameters_stay_and_keep_no_gradient",
     ),
     "support and query swapped": (
         "maml.py",
-        "losses_fn(adapted, tasks.x_query, tasks.y_query)",
-        "losses_fn(adapted, tasks.x_support, tasks.y_support)",
+        "losses(phi, tasks.x_query, tasks.y_query)",
+        "losses(phi, tasks.x_support, tasks.y_support)",
         "test_maml.py::test_it_agrees_with_a_per_task_loop",
     ),
     "first order where exact was asked for": (
         "maml.py",
-        "first_order=first_order,",
-        "first_order=True,",
+        "inner_steps=inner_steps, first_order=first_order",
+        "inner_steps=inner_steps, first_order=True",
         "test_maml.py::test_the_exact_gradient_agrees_with_finite_differences",
     ),
     "differentiation inside vmap": (
         "maml.py",
-        "return losses_fn(adapted, tasks.x_query, tasks.y_query).mean()",
+        "return after(learn, losses)(params, tasks)",
         """from torch.func import grad
 
     def task_loss(theta, x_support, y_support, x_query, y_query):
@@ -84,6 +84,138 @@ BUGS = {
 
     return vmap(task_loss, in_dims=(None, 0, 0, 0, 0))(params, *tasks).mean()""",
         "test_maml.py::test_it_agrees_with_a_per_task_loop",
+    ),
+    "the first task's parameters for every task of the loop": (
+        "maml.py",
+        "function(theta, *(sliced",
+        "function(thetas[0], *(sliced",
+        "test_maml.py::test_a_loop_over_the_tasks_gives_what_all_at_once_give",
+    ),
+    "rates by name ignored": (
+        "adapt.py",
+        "    return inner_lr\n",
+        "    return dict.fromkeys(trainable(params), next(iter(inner_lr.values())))\n",
+        "test_adapt.py::test_rates_by_name_move_those_names_alone",
+    ),
+    "a spring to zero": (
+        "adapt.py",
+        "pull * (p - start[name])",
+        "pull * p",
+        "test_adapt.py::test_a_spring_pulls_back_to_the_start",
+    ),
+    "a frozen parameter that moves": (
+        "params.py",
+        "clone().requires_grad_(p.requires_grad) for",
+        "clone().requires_grad_() for",
+        "test_training.py::test_what_is_frozen_is_left_alone",
+    ),
+    "weights that forget what was frozen": (
+        "weights.py",
+        "requires_grad_(key not in frozen)",
+        "requires_grad_()",
+        "test_weights.py::test_a_file_needs_no_record_and_knows_what_was_frozen",
+    ),
+    "a learner of first order where exact was asked for": (
+        "relatives/descent.py",
+        "after(partial(way, first_order=first_order), losses)",
+        "after(partial(way, first_order=True), losses)",
+        "test_training.py::test_a_step_is_an_optimiser_step_along_the_meta_gradient",
+    ),
+    "a step away from where the tasks led": (
+        "relatives/reptile.py",
+        "(p - phi[name]).mean(dim=0)",
+        "(phi[name] - p).mean(dim=0)",
+        "test_relatives.py::test_reptile_with_sgd_outside_is_the_paper_s_update",
+    ),
+    "implicit MAML without its spring": (
+        "relatives/implicit.py",
+        "first_order=True, pull=pull",
+        "first_order=True",
+        "test_relatives.py::test_implicit_maml_on_a_quadratic_has_a_closed_form",
+    ),
+    "a spring as weak as it should be strong": (
+        "relatives/implicit.py",
+        "support.sum() / pull",
+        "support.sum() * pull",
+        "test_relatives.py::test_implicit_maml_on_a_quadratic_has_a_closed_form",
+    ),
+    "rates that do not learn": (
+        "relatives/extras.py",
+        "return network, {**rates}",
+        "return network, {name: rate.detach() for name, rate in rates.items()}",
+        "test_relatives.py::test_the_gradient_is_that_of_a_plain_loop and meta_sgd",
+    ),
+    "prototypes without a bias": (
+        "relatives/prototypes.py",
+        "self.bias: -means.square().sum(dim=-1)",
+        "self.bias: 0 * means.sum(dim=-1)",
+        "test_relatives.py::test_protonet_predicts_the_softmax_of_squared_distances",
+    ),
+    "a last chunk that counts as a whole one": (
+        "gradients.py",
+        "share = count(part.x_support) / n_tasks",
+        "share = min(size, n_tasks) / n_tasks",
+        "test_gradients.py::test_in_chunks_it_is_the_same",
+    ),
+    "a snapshot that lives on": (
+        "training.py",
+        'copy.deepcopy(kept["optimizer"])',
+        'kept["optimizer"]',
+        "test_training.py::test_a_training_goes_on_from_a_snapshot",
+    ),
+    "other tasks after a restart": (
+        "training.py",
+        'self.generator.set_state(kept["generator"].cpu())',
+        "pass",
+        "test_training.py::test_a_training_goes_on_from_a_snapshot",
+    ),
+    "losses lost in a restart": (
+        "training.py",
+        'list(kept["since_log"])',
+        "[]",
+        "test_training.py::test_a_training_goes_on_from_a_snapshot",
+    ),
+    "a rate that falls from where it fell": (
+        "training.py",
+        'group["lr"] = rate * schedule',
+        'group["lr"] *= schedule',
+        "test_training.py::test_the_learning_rate_falls_along_half_a_cosine",
+    ),
+    "diverged tasks averaged": (
+        "evaluation.py",
+        "per_task.isfinite() & (per_task <= most)",
+        "per_task.isfinite()",
+        "test_evaluation.py::test_one_diverged_task_among_many",
+    ),
+    "not a number taken for an answer": (
+        "evaluation.py",
+        "means.where(finite, torch.nan)",
+        "means",
+        "test_evaluation.py::test_outputs_that_are_no_numbers_are_no_answers",
+    ),
+    "an accuracy taken for a divergence": (
+        "evaluation.py",
+        "max(A_SHARE, FAR * by_steps[0].largest())",
+        "FAR * by_steps[0].largest()",
+        "test_evaluation.py::test_no_accuracy_is_a_divergence",
+    ),
+    "steps from where the last ones ended": (
+        "evaluation.py",
+        """            start = stacked(theta, count(tasks.x_support))
+            found = learner.learn(start, tasks.x_support, tasks.y_support, inner_steps=s)
+""",
+        """            if s == 0:
+                found, done = stacked(theta, count(tasks.x_support)), 0
+            found = learner.learn(found, tasks.x_support, tasks.y_support, inner_steps=s - done)
+            done = s
+""",
+        "test_evaluation.py::test_each_number_of_steps_starts_from_theta_again",
+    ),
+    "a score that JSON does not know": (
+        "records.py",
+        "_without_nan(record.scores)",
+        "record.scores",
+        "test_records.py::test_a_score_of_which_all_tasks_diverged_comes_back",
     ),
     "the sign of the outer step": (
         "training.py",
@@ -117,8 +249,8 @@ BUGS = {
     ),
     "queries that see each other": (
         "evaluation.py",
-        "torch.cat([x_support, x[None]])",
-        "torch.cat([x_query, x[None]])",
+        "joined(x_support, tree_map",
+        "joined(x_query, tree_map",
         "test_evaluation.py::test_inductive_predictions_do_not_depend_on_the_other_queries",
     ),
     "sampling with replacement": (
@@ -135,8 +267,8 @@ BUGS = {
     ),
     "labels that keep their order": (
         "episodes.py",
-        "classes, examples = classes.to(device)",
-        "classes, examples = classes.sort(dim=-1).values.to(device)",
+        "own = classes % n_classes",
+        "classes = classes.sort(dim=-1).values\n        own = classes % n_classes",
         "test_episodes.py::test_labels_are_dealt_anew",
     ),
     "support and query on different waves": (
@@ -223,6 +355,90 @@ BUGS = {
         "steps = 1",
         "test_presets.py::test_the_curve_ends_at_the_score",
     ),
+    "a curve with what is not a number": (
+        "runs.py",
+        "if not math.isfinite(found.interval)",
+        "if math.isinf(found.interval)",
+        "test_command.py::test_a_run_whose_tests_diverge_is_recorded",
+    ),
+    "a preset that drops first order": (
+        "presets.py",
+        "first_order=self.first_order,",
+        "first_order=False,",
+        "test_command.py::test_a_run_is_what_direct_calls and first_order",
+    ),
+    "an option --first-order that is dropped": (
+        "__main__.py",
+        "first_order=first_order or preset.first_order",
+        "first_order=preset.first_order",
+        "test_command.py::test_a_run_is_what_direct_calls and first-order",
+    ),
+    "a preset that drops the inner steps": (
+        "presets.py",
+        "            inner_steps=self.inner_steps,\n",
+        "",
+        "test_command.py::test_a_run_is_what_direct_calls and inner_steps",
+    ),
+    "a preset that drops the outer rate": (
+        "jobs.py",
+        "            meta_lr=self.run.meta_lr,\n",
+        "",
+        "test_command.py::test_a_run_is_what_direct_calls and meta_lr",
+    ),
+    "a rate that does not fall": (
+        "jobs.py",
+        "cosine if self.run.decay else lambda done: 1.0",
+        "lambda done: 1.0",
+        "test_command.py::test_a_run_is_what_direct_calls and decay",
+    ),
+    "chunks that are not taken": (
+        "presets.py",
+        "chunked(self.chunk)(gradient) if self.chunk else gradient",
+        "gradient",
+        "test_command.py::direct_calls and chunk",
+    ),
+    "nothing compiled": (
+        "jobs.py",
+        "compiled(gradient) if self.compiled else gradient",
+        "gradient",
+        "test_command.py::test_a_run_is_what_direct_calls and compile",
+    ),
+    "compiled around the chunks": (
+        "jobs.py",
+        "self.run.engine(compiled(gradient) if self.compiled else gradient)",
+        "(compiled if self.compiled else lambda g: g)(self.run.engine(gradient))",
+        "test_command.py::test_a_run_is_what_direct_calls and compile and chunk",
+    ),
+    "always the same start": (
+        "jobs.py",
+        "init_params(model, seed=self.seed)",
+        "init_params(model, seed=0)",
+        "test_command.py::test_a_run_is_what_direct_calls and seed",
+    ),
+    "trained with the seed of the start": (
+        "jobs.py",
+        'manual_seed(self.seeds["train"])',
+        'manual_seed(self.seeds["init"])',
+        "test_command.py::test_a_run_is_what_direct_calls and seed",
+    ),
+    "judged on the tasks of training": (
+        "__main__.py",
+        'job.seeds["test"]',
+        'job.seeds["train"]',
+        "test_command.py::test_a_run_is_what_direct_calls and seed",
+    ),
+    "a curve on the tasks of the test": (
+        "jobs.py",
+        'watch_unseen(self.run, self.seeds["curve"])',
+        'watch_unseen(self.run, self.seeds["test"])',
+        "test_command.py::test_a_run_is_what_direct_calls and seed",
+    ),
+    "the seconds before a cut forgotten": (
+        "jobs.py",
+        "began = time.perf_counter() - before",
+        "began = time.perf_counter()",
+        "test_checkpoints.py::test_a_resumed_run_counts_the_seconds_before_the_cut",
+    ),
     "a schedule stepped once an epoch": (
         "baselines.py",
         "            schedule.step()",
@@ -264,7 +480,8 @@ BUGS = {
 
 # Processes that find what takes seconds to import imported already, for each bug.
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["torch", "torch._dynamo", "pytest", "click.testing"])
+SLOW = ["torch", "torch._dynamo", "torchvision.datasets", "pytest", "click.testing"]
+CONTEXT.set_forkserver_preload(SLOW)
 
 
 def run_test(folder, file, name):

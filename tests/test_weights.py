@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from maml_tutorial.models import MLP, init_params
+from maml_tutorial.models import MLP, init_params, params_of
 from maml_tutorial.records import list_records, load_record, save_record
 from maml_tutorial.runs import evaluate_run, run_of
 from maml_tutorial.weights import load_weights, save_weights
@@ -27,6 +27,16 @@ def test_weights_come_back_as_they_were_kept(run: Path) -> None:
     for name, p in init_params(MLP(), seed=0).items():
         assert torch.equal(params[name], p)
         assert params[name].is_leaf and params[name].requires_grad
+
+
+def test_a_file_needs_no_record_and_knows_what_was_frozen(tmp_path: Path) -> None:
+    net = MLP()
+    net[0].requires_grad_(False)
+    params = params_of(net)
+    save_weights(params, tmp_path / "mine.safetensors")
+    for found in (load_weights(tmp_path / "mine.safetensors"), load_weights("mine", tmp_path)):
+        assert all(torch.equal(found[name], p) for name, p in params.items())
+        assert [n for n, p in found.items() if not p.requires_grad] == ["0.weight", "0.bias"]
 
 
 def test_weights_of_another_run_are_refused(run: Path) -> None:
