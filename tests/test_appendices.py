@@ -288,7 +288,7 @@ def test_the_silent_causes_are_as_silent_as_the_page_says() -> None:
     net = nn.Linear(1, 1)
     x = torch.ones(2, 1)
     deep = nn.Sequential(net)
-    misspelt = functional_call(deep, {"0.wieght": torch.full((1, 1), 9.0)}, (x,))
+    misspelt = functional_call(deep, {"0.weights": torch.full((1, 1), 9.0)}, (x,))
     assert torch.equal(misspelt, net(x))  # a misspelt name is ignored
     theta = {name: p.detach().clone().requires_grad_() for name, p in net.named_parameters()}
     functional_call(net, theta, (x,)).sum().backward()
