@@ -3,9 +3,14 @@
 import math
 
 import torch
+from torch.nn.functional import mse_loss
 from torch.utils._pytree import tree_map
 
 from maml_tutorial import (
+    MLP,
+    ConvNet,
+    EpisodeSampler,
+    SinusoidTasks,
     adapt,
     chunked,
     evaluate,
@@ -23,6 +28,21 @@ from maml_tutorial.tasks import sliced
 
 def rng(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+WAVES = MLP(hidden=(8,))
+THETA = init_params(WAVES, seed=0)
+WAVE_LOSS = make_loss(WAVES, mse_loss)
+LETTERS = ConvNet(5, hidden=4)
+
+
+def sines(n_tasks=3, generator=None):
+    return SinusoidTasks()(n_tasks, generator or rng())
+
+
+def images(n_tasks=3, n_way=5, k_query=1, channels=1):
+    pictures = torch.rand(9, 4, channels, 16, 16, generator=rng())
+    return EpisodeSampler(pictures, n_way=n_way, k_shot=1, k_query=k_query)(n_tasks, rng())
 
 
 def whole_way(net, loss, metric, sampler, folder, *, params=None, **options):

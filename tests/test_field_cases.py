@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from field_hands import rng, whole_way
+from field_hands import THETA, WAVE_LOSS, WAVES, rng, sines, whole_way
 from torch import nn
 from torch.nn.functional import cross_entropy, log_softmax, mse_loss, nll_loss
 
@@ -15,7 +15,6 @@ from maml_tutorial import (
     MLP,
     ConvNet,
     EpisodeSampler,
-    SinusoidTasks,
     Task,
     correct,
     evaluate,
@@ -32,15 +31,6 @@ from maml_tutorial import (
     squared_error,
 )
 from maml_tutorial.params import stacked
-
-WAVES = MLP(hidden=(8,))
-THETA = init_params(WAVES, seed=0)
-WAVE_LOSS = make_loss(WAVES, mse_loss)
-
-
-def sines(n_tasks=3):
-    return SinusoidTasks()(n_tasks, rng())
-
 
 # Signals, tables, tokens
 
