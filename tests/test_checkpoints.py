@@ -171,6 +171,7 @@ class Later(presets.Sinusoid):
 
 
 def test_a_setting_that_only_one_of_the_versions_knows_counts_as_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
     options = ("--meta-steps", "3", "--checkpoint-every", "1")
     earlier, later = presets.PRESETS["sinusoid-k5"], Later(k_shot=5)
     for before, after, words in (

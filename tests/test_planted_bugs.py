@@ -480,13 +480,14 @@ BUGS = {
 
 # Processes that find what takes seconds to import imported already, for each bug.
 CONTEXT = multiprocessing.get_context("forkserver")
-SLOW = ["torch", "torch._dynamo", "torchvision.datasets", "pytest", "click.testing"]
-CONTEXT.set_forkserver_preload(SLOW)
+SLOW = ("torch", "torch._dynamo", "torchvision.datasets", "matplotlib.pyplot", "safetensors.torch")
+CONTEXT.set_forkserver_preload([*SLOW, "pytest", "click.testing"])
 
 
 def run_test(folder, file, name):
     """In a process of its own: one test, on the package that lies in the same folder."""
     os.chdir(folder)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # they take longer than the test
     sys.path.insert(0, str(folder))
     with open("said.txt", "w", encoding="utf-8") as said, redirect_stdout(said):
         sys.exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", file, "-k", name]))
