@@ -204,7 +204,8 @@ def make_predict(model: nn.Module) -> PredictFn:
         >>> predict(init_params(MLP(), seed=0), torch.zeros(10, 1)).shape
         torch.Size([10, 1])
     """
-    takes = inspect.signature(model.forward).parameters
+    inside: Any = getattr(model, "_orig_mod", model)  # what `torch.compile` has wrapped
+    takes = inspect.signature(inside.forward).parameters
     positions = [p.kind for p in takes.values()]
     most = math.inf if inspect.Parameter.VAR_POSITIONAL in positions else len(positions)
     padded = any(isinstance(m, nn.Embedding) and m.padding_idx is not None for m in model.modules())

@@ -127,6 +127,16 @@ def test_tokens_with_their_mask_go_the_whole_way(make, form, vectorised, tmp_pat
         assert learner.gradient(init_params(net, seed=0), tasks)[0].isfinite()
 
 
+@pytest.mark.parametrize("form", [lambda ids, mask: {"ids": ids, "mask": mask}, lambda *x: x])
+@pytest.mark.parametrize("make", [Tokens, OneArgument])
+def test_a_compiled_network_takes_the_arguments_of_the_one_inside(make, form):
+    net = make()
+    wrapped = torch.compile(net, backend="eager")
+    x = form(torch.randint(11, (6, 5), generator=rng()), torch.ones(6, 5))
+    outputs = (make_predict(m)(init_params(m, seed=0), x) for m in (net, wrapped))
+    torch.testing.assert_close(*outputs)
+
+
 def test_the_mask_reaches_the_network():
     net = Tokens()
     tasks = sentences(2, rng(), form=lambda *x: x)
