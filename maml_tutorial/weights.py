@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
@@ -11,13 +12,15 @@ from maml_tutorial.models import Params
 from maml_tutorial.records import RECORDS, list_records, load_record, write_whole
 
 SUFFIX = ".safetensors"
+LEARNS = "learns"  # the format itself keeps neither an order nor what is frozen
 
 
 def save_weights(params: Params, path: str | Path) -> str:
     """Write parameters as a safetensors file, beside it first and renamed when whole.
 
     Args:
-        params: `{name: tensor}`, as `meta_train(…).params`. Which of them are frozen is kept.
+        params: `{name: tensor}`, as `meta_train(…).params`. Their order, and which of them are
+            frozen, is kept.
         path: the file, such as `"runs/mine.safetensors"`; `load_weights(path)` reads it.
 
     Returns:
@@ -38,10 +41,10 @@ def save_weights(params: Params, path: str | Path) -> str:
     path = Path(path)
     if path.suffix != SUFFIX:
         raise ValueError(f"the file's name must end in {SUFFIX}, got {path.name!r}")
-    frozen = [name for name, p in params.items() if not p.requires_grad]
+    learns = {name: p.requires_grad for name, p in params.items()}
     data = save(
         {name: p.detach().cpu().contiguous() for name, p in params.items()},
-        {"frozen": json.dumps(frozen)} if frozen else None,
+        {LEARNS: json.dumps(learns)},
     )
     write_whole(path, data)
     return hashlib.sha256(data).hexdigest()
@@ -92,11 +95,21 @@ def load_weights(name: str | Path, folder: str | Path = RECORDS) -> Params:
     return _read(file)
 
 
-def _read(file: Path) -> Params:
+def _read(file: Any) -> Params:
     try:
         params = load(file.read_bytes())
         with safe_open(file, "pt") as opened:
-            frozen = json.loads((opened.metadata() or {}).get("frozen", "[]"))
+            kept = json.loads((opened.metadata() or {}).get(LEARNS, "{}"))
     except SafetensorError as error:
         raise ValueError(f"{file} is no safetensors file ({error})") from error
-    return {key: p.requires_grad_(key not in frozen) for key, p in params.items()}
+    learns = kept or dict.fromkeys(sorted(params, key=_as_in_a_network), True)
+    return {name: params[name].requires_grad_(learns[name]) for name in learns}
+
+
+def _as_in_a_network(name: str) -> tuple[Any, ...]:
+    """Sort by the numbers of layers, and each layer's weight before its bias."""
+    *layers, leaf = name.split(".")
+    return [(not part.isdigit(), int(part) if part.isdigit() else part) for part in layers], (
+        leaf != "weight",
+        leaf,
+    )
