@@ -27,6 +27,8 @@ CONVERTED = {
     r"\bigl(x": '<mo minsize="1.2em" maxsize="1.2em">(</mo><mi>x</mi>',
     r"\text{for all }x": "<mtext>for\xa0all\xa0</mtext><mi>x</mi>",
     r"a < b": "<mi>a</mi><mo>&lt;</mo><mi>b</mi>",
+    # As tall as the smallest root sign, which would hang below a low letter and strike it.
+    r"\sqrt n": '<msqrt><mspace width="0" height="0.72em" depth="0.2em"/><mi>n</mi></msqrt>',
     r"\tfrac12": '<mfrac displaystyle="false"><mn>1</mn><mn>2</mn></mfrac>',
 }
 

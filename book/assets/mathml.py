@@ -14,6 +14,9 @@ CONVERTER = LatexToMathML(fancy_error=False)
 # The converter asks for the round script letters with a variation selector; the book's font has
 # one script, and a letter that stands alone can be searched and copied.
 SCRIPT_SELECTOR = "\ufe00"
+# The smallest root sign is as tall as a line. Browsers hang what is left of it below the formula and
+# strike a low letter with its bar, unless something under the root is as tall as the sign.
+ROOT, STRUT = "<msqrt>", '<mspace width="0" height="0.72em" depth="0.2em"/>'
 WORD_JOINER = "\u2060"  # no line may break here: browsers would leave a comma to the next one
 
 
@@ -39,7 +42,7 @@ def mathml(tex: str, display: bool = False) -> str:
     except LatexError as error:
         position, _, reason = str(error).partition(": ")
         raise ValueError(f"{reason} (character {position})") from error
-    return html.replace(SCRIPT_SELECTOR, "")
+    return html.replace(SCRIPT_SELECTOR, "").replace(ROOT, ROOT + STRUT)
 
 
 def converted(node: nodes.Element, display: bool) -> str:
