@@ -95,7 +95,7 @@ def load_weights(name: str | Path, folder: str | Path = RECORDS) -> Params:
     return _read(file)
 
 
-def _read(file: Any) -> Params:
+def _read(file: Path) -> Params:
     try:
         params = load(file.read_bytes())
         with safe_open(file, "pt") as opened:

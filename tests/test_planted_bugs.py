@@ -111,7 +111,7 @@ BUGS = {
     ),
     "weights that forget what was frozen": (
         "weights.py",
-        "requires_grad_(key not in frozen)",
+        "requires_grad_(learns[name])",
         "requires_grad_()",
         "test_weights.py::test_a_file_needs_no_record_and_knows_what_was_frozen",
     ),
