@@ -95,4 +95,5 @@ def whole_way(net, loss, metric, sampler, folder, *, params=None, **options):
     assert answer.isfinite().all()
     both = predict_alone(predict, phi, x_support, tree_map(lambda tensor: tensor[:2], x_query))
     torch.testing.assert_close(both[:1], answer)
+    assert not torch.equal(both[0], both[1]), "each query gets its own answer"
     return training

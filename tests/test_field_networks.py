@@ -142,6 +142,7 @@ def test_it_trains_is_scored_saved_loaded_and_used(name, tmp_path):
         whole_way(
             Last(make()), mse_loss, squared_error, sequences, tmp_path, vectorised=bool(vectorised)
         )
+    assert torch.backends.mha.get_fastpath_enabled(), "PyTorch's setting is left as it was"
 
 
 def slope_error(net, tasks, **options):

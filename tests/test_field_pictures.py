@@ -26,10 +26,10 @@ from maml_tutorial.baselines import pixels
 from maml_tutorial.plots import draw_task, show
 
 
-def paint(path, colour, *, mode="RGB", **options):
-    """A picture, 24 × 12, whose left half is black."""
+def paint(path, colour, *, mode="RGB", edge=12, **options):
+    """A picture, 24 × 12, black to the left of an edge."""
     picture = Image.new("RGB", (24, 12), colour)
-    picture.paste("black", (0, 0, 12, 12))
+    picture.paste("black", (0, 0, edge, 12))
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.convert(mode).save(path, **options)
 
@@ -42,7 +42,8 @@ def folder(tmp_path):
     """Five classes of 4 to 8 pictures, of two formats."""
     for i, (name, colour) in enumerate(COLOURS.items()):
         for j in range(4 + i):
-            paint(tmp_path / "photos" / name / f"{j}.{'png' if j % 2 else 'bmp'}", colour)
+            path = tmp_path / "photos" / name / f"{j}.{'png' if j % 2 else 'bmp'}"
+            paint(path, colour, edge=8 + j)
     return tmp_path / "photos"
 
 
