@@ -26,10 +26,10 @@ from maml_tutorial.baselines import pixels
 from maml_tutorial.plots import draw_task, show
 
 
-def paint(path, colour, *, mode="RGB", edge=12, **options):
-    """A picture, 24 × 12, black to the left of an edge."""
+def paint(path, colour, *, mode="RGB", ink="black", **options):
+    """A picture, 24 × 12, whose left half is inked."""
     picture = Image.new("RGB", (24, 12), colour)
-    picture.paste("black", (0, 0, edge, 12))
+    picture.paste(ink, (0, 0, 12, 12))
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.convert(mode).save(path, **options)
 
@@ -43,7 +43,7 @@ def folder(tmp_path):
     for i, (name, colour) in enumerate(COLOURS.items()):
         for j in range(4 + i):
             path = tmp_path / "photos" / name / f"{j}.{'png' if j % 2 else 'bmp'}"
-            paint(path, colour, edge=8 + j)
+            paint(path, colour, ink=(j, j, j))  # no two are the same
     return tmp_path / "photos"
 
 
