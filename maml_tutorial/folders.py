@@ -5,8 +5,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from torchvision.datasets import ImageFolder
-from torchvision.transforms.functional import pil_to_tensor
 
 from maml_tutorial.tasks import ImageClasses, require_at_least
 
@@ -43,6 +41,8 @@ def load_folder(
         >>> classes.names, classes.images.shape
         (('pim', 'ruva'), torch.Size([2, 1, 3, 32, 32]))
     """
+    from torchvision.datasets import ImageFolder  # takes seconds, and only this needs it
+
     height, width = (size, size) if isinstance(size, int) else size
     require_at_least(1, height=height, width=width)
     try:
@@ -54,7 +54,8 @@ def load_folder(
     classes: list[list[torch.Tensor]] = [[] for _ in found.classes]
     for path, number in found.samples:
         picture = ImageOps.fit(_upright(path), (width, height))
-        classes[number].append(pil_to_tensor(picture.convert("L" if grey else "RGB")))
+        pixels = np.array(picture.convert("L" if grey else "RGB")).reshape(height, width, -1)
+        classes[number].append(torch.from_numpy(pixels).permute(2, 0, 1))
     images = [torch.stack(pictures) for pictures in classes]
     names = tuple(found.classes)
     equal = len({len(some) for some in images}) == 1
