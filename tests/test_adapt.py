@@ -155,7 +155,7 @@ def test_functional_call_alone_gives_the_same_loss():
         ({"inner_steps": 1.5}, "inner_steps .* got 1.5"),
         ({"inner_lr": 0.0}, "inner_lr .* got 0.0"),
         ({"inner_lr": float("nan")}, "inner_lr .* got nan"),
-        ({"inner_lr": {"0.weigth": 0.1}}, "did you mean '0.weight'"),
+        ({"inner_lr": {"0.weights": 0.1}}, "did you mean '0.weight'"),
         ({"inner_lr": {"0.bias": torch.ones(3)}}, r"rate of '0.bias' has the shape \(3,\)"),
     ],
 )
