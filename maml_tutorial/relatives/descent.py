@@ -209,7 +209,7 @@ def boil(
 
 
 def joint(
-    loss_fn: LossFn, *, inner_lr: Rates, inner_steps: int = 1, vectorised: bool = True
+    loss_fn: LossFn, *, inner_lr: Rates = 0.01, inner_steps: int = 1, vectorised: bool = True
 ) -> Learner:
     """Pre-training on all tasks together, fine-tuned afterwards: the rival, not a relative.
 
@@ -217,7 +217,7 @@ def joint(
 
     Args:
         loss_fn: as in `maml`.
-        inner_lr: α of the fine-tuning.
+        inner_lr: α of the fine-tuning; meta-training takes no inner step and needs none.
         inner_steps: its steps, unless told otherwise; meta-training takes none.
         vectorised: see `over_tasks`.
 
