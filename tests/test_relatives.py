@@ -474,6 +474,18 @@ def test_to_start_twice_is_to_start_once(name):
 # What only one of them promises.
 
 
+def test_meta_sgd_has_rates_for_the_names_that_it_is_told():
+    loss_fn = make_loss(SMOOTH, cross_entropy)
+    learner = package.meta_sgd(loss_fn, inner_lr={"2.weight": torch.tensor(-0.5), "2.bias": 0.3})
+    params = init_params(SMOOTH, seed=0)
+    rates = {n: r for n, r in learner.start(params).items() if n.startswith("rate.")}
+    assert {name: set(rate.flatten().tolist()) for name, rate in rates.items()} == {
+        "rate.2.weight": {-0.5},
+        "rate.2.bias": {0.3},
+    }
+    assert all(rate.shape == params[name[5:]].shape for name, rate in rates.items())
+
+
 def test_where_nothing_is_differentiated_the_way_is_forgotten():
     given = problem("maml")
     phi = adapted(given)["0.weight"].sum()

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
-from maml_tutorial.adapt import Rates
+from maml_tutorial.adapt import Rates, rates_of
 from maml_tutorial.learners import Learner
 from maml_tutorial.models import LossFn, Params
-from maml_tutorial.params import trainable
 from maml_tutorial.relatives.descent import descending
 from maml_tutorial.tasks import Data
 
@@ -15,7 +14,7 @@ RATE = "rate."
 
 
 def meta_sgd(
-    loss_fn: LossFn, *, inner_lr: float, inner_steps: int = 1, vectorised: bool = True
+    loss_fn: LossFn, *, inner_lr: Rates, inner_steps: int = 1, vectorised: bool = True
 ) -> Learner:
     r"""Meta-SGD: one rate for each weight, learnt with the start by the exact meta-gradient.
 
@@ -25,7 +24,7 @@ def meta_sgd(
 
     Args:
         loss_fn: `(params, x, y)` → scalar, for one task.
-        inner_lr: where all rates start.
+        inner_lr: where the rates start: one number, or one a name; see `adapt`.
         inner_steps: steps of the inner loop; the paper takes one.
         vectorised: all tasks at once, or in a loop; see `over_tasks`.
 
@@ -45,10 +44,9 @@ def meta_sgd(
 
     def start(params: Params) -> Params:
         network, rates = parted(params)
-        return network | {
-            RATE + name: rates.get(name, torch.full_like(p, inner_lr).requires_grad_())
-            for name, p in trainable(network).items()
-        }
+        first = rates_of(inner_lr, network)
+        fresh = {n: (torch.zeros_like(network[n]) + rate).detach() for n, rate in first.items()}
+        return network | {RATE + n: rates.get(n, p.requires_grad_()) for n, p in fresh.items()}
 
     def begin(params: Params, x: Data, y: Data) -> tuple[Params, Rates]:
         network, rates = parted(params)
