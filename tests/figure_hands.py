@@ -33,6 +33,18 @@ HELD = """svg => {
   };
 }"""
 
+HIDDEN = """f => {
+  const box = e => e.getBoundingClientRect();
+  const meet = (a, b) =>
+    a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  const edge = box(f), words = [...f.querySelectorAll('.mf-plot text')].filter(e => e.textContent);
+  const knobs = [...f.querySelectorAll('.mf-knob')];
+  return words.filter(word => {
+    const cut = box(word).left < edge.left || box(word).right > edge.right;
+    return cut || [...words, ...knobs].some(e => e !== word && meet(box(e), box(word)));
+  }).map(e => e.textContent);
+}"""
+
 
 @contextmanager
 def opened(
@@ -141,6 +153,10 @@ class Hands:
         self.find(selector).first.focus()
         for key in keys:
             self.page.keyboard.press(key)
+
+    def hidden_words(self) -> list[str]:
+        """Words in the plots that another word or a knob covers, or that the figure's edge cuts."""
+        return self.figure.evaluate(HIDDEN)
 
     def changed_by(self, act: Callable[[], None]) -> bool:
         """Whether what is drawn differs after `act`."""

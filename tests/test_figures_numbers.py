@@ -14,11 +14,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from figure_hands import Hands, Plot, opened
+from figure_hands import Hands, Plot, opened, picture
 from pytest import approx
 from torch.nn.functional import mse_loss
 
-from maml_tutorial import MLP, ImageClasses, Task, adapt, correct, init_params, make_loss
+from maml_tutorial import (
+    MLP,
+    ImageClasses,
+    Task,
+    adapt,
+    correct,
+    init_params,
+    load_weights,
+    make_loss,
+)
 from maml_tutorial import figures as f
 from maml_tutorial import make_predict as predictor
 from maml_tutorial.figures.page import FOLDER
@@ -177,7 +186,7 @@ def the_landscape_after_m_steps(hands: Hands) -> None:
         (a, b), fixed = lowest(values), lowest(on_the_grid(loss_after(0)))
         assert plot.words["★"] == approx((b, a), abs=0.2)
         assert plot.words["■"] == approx(fixed[::-1], abs=0.2)
-        star, square = hands.find(".mf-key .mf-number").all_inner_texts()
+        star, square, _ = hands.find(".mf-key .mf-number").all_inner_texts()
         at_star = numbers(r"(\S+), at a = (\S+), b = (\S+)", star)
         assert at_star == [
             approx(values.min().item(), abs=0.0051),
@@ -186,6 +195,26 @@ def the_landscape_after_m_steps(hands: Hands) -> None:
         ]
         at_square = loss_after(m)(torch.tensor([fixed])).item()
         assert number(square) == approx(at_square, abs=0.0051)
+        # A tap reads the loss of a start: of the one on the grid that is nearest.
+        box = hands.find(".mf-plot").bounding_box()
+        for across, up in ((1.02, 3.3), (2.49, 0.91)):
+            spot = [v * u[0] + u[1] for v, u in zip((across, up), plot.units, strict=True)]
+            at = [v * box["width"] / plot.width for v in spot]
+            hands.find(".mf-plot").click(position={"x": at[0], "y": at[1]})
+            ((b, a),) = hands.plot().handles
+            assert abs(b - across) < 0.03 and abs(a - up) < 0.05
+            said = hands.find(".mf-key li:has(span:text-is('your start:')) .mf-number").inner_text()
+            own = loss_after(m)(torch.tensor([[a, b]])).item()
+            wanted = [approx(own, abs=0.01), approx(a, abs=0.06), approx(b, abs=0.01)]
+            assert numbers(r"(\S+), at a = (\S+), b = (\S+)", said) == wanted
+    assert "Speckles" in hands.text(".mf-key")
+
+
+def the_start_keeps_its_name(hands: Hands) -> None:
+    for height in (3, 5):  # at 5 there is no room above it
+        hands.press(".mf-handle >> nth=0", *["Shift+ArrowUp"] * 8 * (height == 5))
+        assert hands.plot().handles[0][1] == approx(5 if height == 5 else STARTS["low"][0], abs=0.1)
+        assert hands.hidden_words() == []
 
 
 # One parameter, f(x) = θx.
@@ -241,6 +270,24 @@ def both_meta_gradients(hands: Hands) -> None:
             assert rise / run == approx(slope, abs=PIXEL)
 
 
+def no_word_of_the_plots_is_hidden(hands: Hands) -> None:
+    hands.slide("step size α", 20)
+    hands.press(".mf-handle >> nth=1", *["Shift+ArrowRight"] * 2, *["Shift+ArrowUp"] * 4)
+    assert hands.plot().handles[1] == approx((3, 4), abs=PIXEL)
+    assert hands.hidden_words() == []
+
+
+def an_arrow_that_leaves_the_plot(hands: Hands) -> None:
+    hands.slide("step size α", 20)
+    wanted, plot = hand_numbers(HAND["theta"], 1.0), hands.plot(1)
+    for name in ("exact", "first order"):
+        next_theta = HAND["theta"] - 0.1 * wanted[name]
+        assert not -1 < next_theta < 2
+        assert plot.tip(hands.colour(name))[0] == approx(next_theta, abs=PIXEL)
+        said = hands.find(f'.mf-key li:has(span:text-is("{name}")) .mf-number').inner_text()
+        assert numbers(r"θ → (\S+), off the plot", said) == [approx(next_theta, abs=0.0051)]
+
+
 # Networks that adapt to a wave.
 
 LEARNERS = {name: init_params(MLP(), seed=i) for i, name in enumerate(("MAML", "random start"))}
@@ -276,6 +323,62 @@ def the_descent_on_a_wave(hands: Hands) -> None:
         said = hands.find(f'.mf-key li:has(span:text-is("{name}")) .mf-number').inner_text()
         assert number(said) == approx(found[6], abs=0.0051)
     assert "after 6 steps" in hands.text(".mf-key")
+
+
+def loud_networks():
+    """Weights three times as large: with the largest step size, descent runs off."""
+    louder = {name: {k: 3 * p for k, p in params.items()} for name, params in LEARNERS.items()}
+    return f.sine_adapt(louder, inner_lr=0.1, still=still())
+
+
+def a_descent_that_diverges(hands: Hands) -> None:
+    hands.slide("steps", 20)
+    assert "diverges" in hands.text(".mf-key")
+    assert not re.search("NaN|Infinity", hands.drawn())
+    dots = hands.plot(1).dots
+    assert len(dots) == len(LEARNERS) and all(0 <= height <= 8 for _, height in dots)
+
+
+def a_marker_at_the_last_step(hands: Hands) -> None:
+    hands.slide("steps", 20)
+    dot = hands.find(".mf-plot >> nth=1").locator(".mf-dot").last
+    svg = dot.locator("xpath=ancestor::*[name()='svg']")
+    painted = np.array(picture(svg))
+    scale = painted.shape[1] / hands.plot(1).width
+    x, y = (float(dot.get_attribute(name)) for name in ("cx", "cy"))
+    left, right = (painted[int(y * scale), int((x + by) * scale)] for by in (-3, 3))
+    assert (left == right).all()
+
+
+def one_step_in_words(hands: Hands) -> None:
+    hands.slide("steps", 1)
+    hands.find("[role=status]:text('after 1 ')").wait_for(state="attached")  # said after a while
+    assert hands.text("[role=status]").startswith("Error after 1 step: ")
+
+
+def pretrained():
+    return f.sine_adapt(
+        {"pre-trained": load_weights("sinusoid-k5-pretrained")}, inner_lr=0.01, still=still()
+    )
+
+
+def the_first_points_are_an_ordinary_draw(hands: Hands) -> None:
+    """With them the pre-trained network comes about as far as with others of the same wave."""
+    height, phase = hands.value("amplitude"), hands.value("phase")
+    first = hands.find(".mf-handle").evaluate_all("h => h.map(e => Number(e.ariaValueNow))")
+    draws = torch.rand(60, 5, 1, generator=torch.Generator().manual_seed(0)) * 10 - 5
+    params, grid = load_weights("sinusoid-k5-pretrained"), torch.linspace(-5, 5, 101)[:, None]
+
+    def error(x, steps):
+        phi = adapt(
+            make_loss(MLP(), mse_loss), params, x, height * torch.sin(x - phase),
+            inner_lr=0.01, inner_steps=steps, first_order=True,
+        )  # fmt: skip
+        return mse_loss(predictor(MLP())(phi, grid), height * torch.sin(grid - phase)).item()
+
+    for steps in (5, 20):
+        low, high = np.quantile([error(x, steps) for x in draws], (0.1, 0.9))
+        assert low < error(torch.tensor(first)[:, None], steps) < high
 
 
 # Letters: drawings of 4 × 4 fields, each with ink or without, no two alike.
@@ -315,7 +418,10 @@ def the_answers_to_letters(hands: Hands) -> None:
     tasks, answers, cards = letter_task()
     for name, task, steps in (("MAML", 0, 2), ("random start", 0, 1), ("random start", 1, 2)):
         if f"task {task + 1} of 2" != hands.text(".mf-row strong"):
+            before = hands.value("inner steps")
             hands.find("button[aria-label='next task']").click()
+            assert hands.value("inner steps") == before > 0
+            assert f"after {before:.0f} step" in hands.text(".mf-sum")
         hands.find(f"label:has-text('{name}') input").check()
         hands.slide("inner steps", steps)
         support, query = tasks.y_support[task].argsort(), tasks.y_query[task].argsort()
@@ -414,9 +520,16 @@ def a_game_and_its_score(hands: Hands) -> None:
 CHECKS = {
     the_maps_of_two_waves: drag_theta,
     the_step_on_two_waves: drag_theta,
+    the_start_keeps_its_name: drag_theta,
     the_landscape_after_m_steps: m_steps_landscape,
     both_meta_gradients: meta_gradient,
+    no_word_of_the_plots_is_hidden: meta_gradient,
+    an_arrow_that_leaves_the_plot: meta_gradient,
     the_descent_on_a_wave: sine_adapt,
+    a_descent_that_diverges: loud_networks,
+    a_marker_at_the_last_step: sine_adapt,
+    one_step_in_words: sine_adapt,
+    the_first_points_are_an_ordinary_draw: pretrained,
     the_answers_to_letters: letter_adapt,
     a_game_and_its_score: game_and_score,
 }
@@ -450,10 +563,53 @@ FAULTS = {
         "plot.text(first[1], first[0]",
         the_landscape_after_m_steps,
     ),
+    "the loss of a start before any step": Fault(
+        "m_steps_landscape",
+        "digits(frames[m].map[mine",
+        "digits(frames[0].map[mine",
+        the_landscape_after_m_steps,
+    ),
+    "a name above the plot": Fault(
+        "plot", "dy < 0 && above < this.top + 10", "false", the_start_keeps_its_name
+    ),
+    "the start's name under its knob": Fault(
+        "drag_theta", "dy: -18, look", "dy: 0, look", the_start_keeps_its_name
+    ),
+    "a word under a point": Fault(
+        "meta_gradient",
+        "points.clear();",
+        'points.clear();\n    points.text(...state.query, "query");',
+        no_word_of_the_plots_is_hidden,
+    ),
+    "an arrow that stops at the edge": Fault(
+        "meta_gradient",
+        "slopes.arrow([state.theta, height], [next,",
+        "slopes.arrow([state.theta, height], [Math.min(2, Math.max(-1, next)),",
+        an_arrow_that_leaves_the_plot,
+    ),
+    "an error that is no number": Fault(
+        "sine_adapt", "error < 8 ? error : 8", "Math.min(error, 8)", a_descent_that_diverges
+    ),
+    "dots cut at the axes": Fault(
+        "plot", "this.dots.append(", "this.marks.append(", a_marker_at_the_last_step
+    ),
+    "one steps": Fault("sine_adapt", 'state.steps === 1 ? "" : "s"', '"s"', one_step_in_words),
+    "points that help the pre-trained network": Fault(
+        "sine_adapt",
+        "[-4.4, -1.9, -0.5, 4.1, 4.7]",
+        "[-4.2, -2.2, -0.4, 1.9, 3.6]",
+        the_first_points_are_an_ordinary_draw,
+    ),
+    "steps forgotten with the task": Fault(
+        "letter_adapt",
+        "% data.nTasks;\n    deal();",
+        "% data.nTasks;\n    steps.set((state.steps = 0));\n    deal();",
+        the_answers_to_letters,
+    ),
     "arrows uphill": Fault(
         "meta_gradient",
-        "clamp(state.theta - 0.1 * slope",
-        "clamp(state.theta + 0.1 * slope",
+        "const next = state.theta - 0.1 * slope",
+        "const next = state.theta + 0.1 * slope",
         both_meta_gradients,
     ),
     "a step uphill": Fault(
@@ -470,14 +626,14 @@ FAULTS = {
     ),
     "exact and first order swapped in the plot": Fault(
         "meta_gradient",
-        '[[now.firstOrder, "mf-green mf-dash-dotted", -top / 4], [now.exact, "mf-vermilion"',
-        '[[now.exact, "mf-green mf-dash-dotted", -top / 4], [now.firstOrder, "mf-vermilion"',
+        '[[now.firstOrder, "mf-green mf-dash-dotted", -top / 4, keys[1]], [now.exact,',
+        '[[now.exact, "mf-green mf-dash-dotted", -top / 4, keys[1]], [now.firstOrder,',
         both_meta_gradients,
     ),
     "exact and first order swapped in the legend": Fault(
         "meta_gradient",
-        'key("exact", "mf-vermilion").node, key("first order", "mf-green mf-dash-dotted")',
-        'key("first order", "mf-vermilion").node, key("exact", "mf-green mf-dash-dotted")',
+        'key("exact", "mf-vermilion"), key("first order", "mf-green mf-dash-dotted")',
+        'key("first order", "mf-vermilion"), key("exact", "mf-green mf-dash-dotted")',
         both_meta_gradients,
     ),
     "exact and first order swapped in the table": Fault(
@@ -597,11 +753,13 @@ def hands(browser, tmp_path) -> Iterator[Callable]:
     """Hands on a page that holds one figure and nothing else."""
     with ExitStack() as stack:
 
-        def laid_on(html: str) -> Hands:
+        def laid_on(html: str, width: int = 1280) -> Hands:
             path = tmp_path / "page.html"
             head = '<!doctype html><meta charset="utf-8"><title>A figure</title>'
-            path.write_text(f'{head}<body style="width: 46rem">{html}', encoding="utf-8")
-            page = stack.enter_context(opened(browser, path.as_uri(), reduced_motion="reduce"))
+            path.write_text(f'{head}<body style="max-width: 46rem">{html}', encoding="utf-8")
+            page = stack.enter_context(
+                opened(browser, path.as_uri(), width=width, reduced_motion="reduce")
+            )
             found = page.locator(".maml-figure").first
             assert found.get_attribute("data-state") == "live"
             return Hands(page, found.get_attribute("data-figure"))
@@ -612,6 +770,19 @@ def hands(browser, tmp_path) -> Iterator[Callable]:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_a_figure_shows_the_packages_numbers(hands, check):
     check(hands(built(CHECKS[check])))
+
+
+@pytest.mark.parametrize(
+    "figure", [drag_theta, m_steps_landscape, meta_gradient, sine_adapt, letter_adapt]
+)
+def test_a_figure_is_large_enough_for_a_phone(hands, figure):
+    laid = hands(built(figure), width=340)
+    for what, least in ((".mf-plot", 240), ("input[type=range]", 160)):
+        widths = laid.find(what).evaluate_all("e => e.map(e => e.getBoundingClientRect().width)")
+        assert all(width >= least for width in widths), (what, widths)
+    small = """f => [...f.querySelectorAll('.mf-stage *')].filter(e => parseFloat(
+      getComputedStyle(e).fontSize) < 11).map(e => e.outerHTML)"""
+    assert laid.figure.evaluate(small) == []
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -24,8 +24,8 @@ export function build(stage, data) {
   const [aTop, bTop] = [data.aMax, data.bMax];
   const plots = waves.map((wave) => new Plot({
     label: `Loss surface of the ${wave.name}; the start θ can be moved. A star marks the wave itself.`,
-    title: wave.name, x: [0, bTop], y: [0, aTop], xLabel: "shift b", yLabel: wave === waves[0] ? "height a" : "",
-    xTicks: [0, 1, 2, 3], yTicks: [0, 1, 2, 3, 4, 5], height: (width) => Math.min(340, 1.3 * width + 40), live: true }));
+    title: wave.name, x: [0, bTop], y: [0, aTop], xLabel: "shift b", yLabel: "height a",
+    xTicks: [0, 1, 2, 3], yTicks: [0, 1, 2, 3, 4, 5], height: 320, live: true }));
   const total = el("strong");
   const jumps = Object.fromEntries(data.starts.map(({ name, theta: at }) => [name, button(name, () => move(at))]));
 
@@ -44,7 +44,7 @@ export function build(stage, data) {
       plot.text(wave.star[1], wave.star[0], "★", { dy: 7, look: "mf-star" });
       for (const look of ["mf-halo", "mf-vermilion"]) plot.line([theta[1], phi[1]], [theta[0], phi[0]], look);
       plot.dot(phi[1], phi[0], "mf-end", 5);
-      plot.text(theta[1], theta[0], "θ", { dy: -14, look: "mf-on-map" });
+      plot.text(theta[1], theta[0], "θ", { dy: -18, look: "mf-on-map" });
       wave.number.textContent = `${digits(before)} → ${digits(after)}`;
       plot.handles.forEach((place) => place());
     });

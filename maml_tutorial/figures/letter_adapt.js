@@ -66,8 +66,6 @@ export function build(stage, data) {
   const steps = slider({ label: "inner steps", min: 0, max: nSteps, step: 1, value: 0, change: (v) => ((state.steps = v), draw()) });
   const go = (by) => {
     state.task = (state.task + by + data.nTasks) % data.nTasks;
-    state.steps = 0;
-    steps.set(0);
     deal();
   };
   stage.prepend(

@@ -1,5 +1,5 @@
 // Chapter 6: f(x) = θx, one support point, one query point, one step: both meta-gradients.
-import { announcer, button, clamp, digits, el, key, range, slider } from "./kit.js";
+import { announcer, button, digits, el, key, range, slider } from "./kit.js";
 import { Plot, handle } from "./plot.js";
 
 /** All numbers of the hand example. */
@@ -24,6 +24,7 @@ export function build(stage, data) {
     label: "Query loss after the step, against θ, with both gradients as slopes at θ. θ can be moved.",
     title: "query loss after the step", x: [-1, 2], y: [-2, 6], xLabel: "θ, where the step starts", yLabel: "ℒ(φ(θ); Q)",
     xTicks: [-1, 0, 1, 2], yTicks: [0, 2, 4, 6], height: 320, live: true });
+  const keys = [key("exact", "mf-vermilion"), key("first order", "mf-green mf-dash-dotted")];
   const line = el("p", { class: "mf-sum" });
   const rows = ["support gradient g", "end of the step φ = θ − αg", "first order: slope of the query loss at φ", "curvature of the support loss, H", "factor 1 − αH", "exact: factor × first order"]
     .map((name) => ({ name: el("th", { scope: "row" }, name), cell: el("td") }));
@@ -34,10 +35,6 @@ export function build(stage, data) {
     points.clear();
     points.line(ends, ends.map((x) => state.theta * x), "mf-grey mf-dotted");
     points.line(ends, ends.map((x) => now.phi * x), "mf-ink");
-    points.text(...edge(points, state.theta), "before", { anchor: "end", dx: -4, dy: 14, look: "mf-grey-text" });
-    points.text(...edge(points, now.phi), "after the step", { anchor: "end", dx: -4, dy: -8 });
-    points.text(...state.support, "support", { dy: -16 });
-    points.text(...state.query, "query", { dy: -16 });
     const thetas = range(121).map((i) => -1 + i / 40);
     const landing = (theta) => meta({ ...state, theta }).queryLoss;
     // The axis follows the loss, so that curve, slopes and arrows stay in sight.
@@ -49,11 +46,14 @@ export function build(stage, data) {
     slopes.line(thetas, thetas.map(landing), "mf-ink");
     const tangent = (slope) => [-0.6, 0.6].map((d) => [state.theta + d, now.queryLoss + d * slope]);
     slopes.line([-1, 2], [0, 0], "mf-ink mf-hair");
-    for (const [slope, look, height] of [[now.firstOrder, "mf-green mf-dash-dotted", -top / 4], [now.exact, "mf-vermilion", -top / 7.5]]) {
+    for (const [slope, look, height, { number }] of [[now.firstOrder, "mf-green mf-dash-dotted", -top / 4, keys[1]], [now.exact, "mf-vermilion", -top / 7.5, keys[0]]]) {
       const [from, to] = tangent(slope);
       slopes.line([from[0], to[0]], [from[1], to[1]], look);
-      // Where gradient descent would go: downhill, a tenth of the slope.
-      slopes.arrow([state.theta, height], [clamp(state.theta - 0.1 * slope, ...slopes.x), height], look.replace(" mf-dash-dotted", ""));
+      // Where gradient descent would go: downhill, a tenth of the slope; maybe out of the plot.
+      const next = state.theta - 0.1 * slope;
+      const outside = next < slopes.x[0] || next > slopes.x[1];
+      slopes.arrow([state.theta, height], [next, height], look.replace(" mf-dash-dotted", ""));
+      number.textContent = `θ → ${digits(next)}${outside ? ", off the plot" : ""}`;
     }
     [now.slope, now.phi, now.firstOrder, now.curvature, now.factor, now.exact].forEach((v, i) => (rows[i].cell.textContent = digits(v)));
     line.textContent = `meta-gradient: exact ${digits(now.exact)}, first order ${digits(now.firstOrder)}`;
@@ -77,19 +77,16 @@ export function build(stage, data) {
     draw();
   };
   stage.prepend(
-    el("p", { class: "mf-how" }, "Move θ, α and the two points (drag, or Tab and arrow keys). In the second plot the straight lines are the two slopes at θ; the arrows below show where one step of gradient descent (β = 0.1) takes θ."),
-    el("div", { class: "mf-panels" }, points.node, slopes.node),
-    el("ul", { class: "mf-key" }, key("exact", "mf-vermilion").node, key("first order", "mf-green mf-dash-dotted").node),
+    el("p", { class: "mf-how" }, "Move θ, α and the two points (drag, or Tab and arrow keys). In the second plot the straight lines are the two slopes at θ; the arrows below and the numbers show where one step of gradient descent (β = 0.1) takes θ."),
+    el("div", { class: "mf-panels" },
+      el("div", {}, points.node, el("ul", { class: "mf-key" },
+        ...["● support point", "○ query point"].map((words) => el("li", {}, words)),
+        key("before the step", "mf-grey mf-dotted").node, key("after the step", "mf-ink").node)),
+      el("div", {}, slopes.node, el("ul", { class: "mf-key" }, ...keys.map((k) => k.node)))),
     line,
     el("div", { class: "mf-controls" }, theta.node, alpha.node),
     el("div", { class: "mf-row" }, button("As in the text", reset)),
     el("table", { class: "mf-table" }, el("tbody", {}, ...rows.map((r) => el("tr", {}, r.name, r.cell)))));
   points.redraw = slopes.redraw = draw;
   draw();
-}
-
-/** Where the line of slope `slope` through the origin leaves the plot on the right. */
-function edge(plot, slope) {
-  const x = slope > 0 ? Math.min(plot.x[1], plot.y[1] / slope) : slope < 0 ? Math.min(plot.x[1], plot.y[0] / slope) : plot.x[1];
-  return [x, slope * x];
 }

@@ -9,11 +9,12 @@ export class Plot {
     this.back = svg("g", { "aria-hidden": "true" });
     this.axes = svg("g", { "aria-hidden": "true", class: "mf-axes" });
     this.marks = svg("g", { "aria-hidden": "true", "clip-path": `url(#${this.clip})` });
+    this.dots = svg("g", { "aria-hidden": "true" }); // above the clipped marks: whole, also on an axis
     this.words = svg("g", { "aria-hidden": "true", class: "mf-words" });
     this.front = svg("g");
     this.window = svg("rect");
     this.svg = svg("svg", { role: live ? "group" : "img", "aria-label": label, class: "mf-plot" },
-      svg("clipPath", { id: this.clip }, this.window), this.back, this.axes, this.marks, this.words, this.front);
+      svg("clipPath", { id: this.clip }, this.window), this.back, this.axes, this.marks, this.dots, this.words, this.front);
     this.node = el("div", { class: "mf-panel" }, this.svg);
     this.redraw = () => {};
     new ResizeObserver(() => this.fit()).observe(this.node);
@@ -74,20 +75,22 @@ export class Plot {
   }
 
   clear() {
-    this.marks.replaceChildren();
-    this.words.replaceChildren();
+    for (const layer of [this.marks, this.dots, this.words]) layer.replaceChildren();
   }
 
   // Nothing can be drawn before the plot has a width: `fit` calls `redraw` when it has.
+  // Nor a line through what is no number: a descent may have diverged.
   line(xs, ys, look) {
-    if (!this.width) return;
+    if (!this.width || !ys.every(Number.isFinite)) return;
     const points = xs.map((x, i) => `${this.X(x).toFixed(1)} ${this.Y(clamp(ys[i], -1e6, 1e6)).toFixed(1)}`);
     this.marks.append(svg("path", { d: `M${points.join("L")}`, class: `mf-line ${look}` }));
   }
 
+  /** A dot, if its middle lies between the axes. */
   dot(x, y, look, r = 5) {
-    if (!this.width) return;
-    this.marks.append(svg("circle", { cx: this.X(x), cy: this.Y(y), r, class: `mf-dot ${look}` }));
+    const inside = x >= this.x[0] && x <= this.x[1] && y >= this.y[0] && y <= this.y[1];
+    if (!this.width || !inside) return;
+    this.dots.append(svg("circle", { cx: this.X(x), cy: this.Y(y), r, class: `mf-dot ${look}` }));
   }
 
   /** An arrow from one place to another; none where it would be shorter than its head. */
@@ -107,8 +110,10 @@ export class Plot {
 
   text(x, y, words, { anchor = "middle", dx = 0, dy = 0, look = "" } = {}) {
     if (!this.width) return;
-    const [left, top] = [clamp(this.X(x) + dx, this.left, this.right), clamp(this.Y(y) + dy, this.top + 10, this.bottom - 4)];
-    this.words.append(this.label(left, top, words, anchor, look));
+    const left = clamp(this.X(x) + dx, this.left, this.right);
+    const above = this.Y(y) + dy;
+    const foot = dy < 0 && above < this.top + 10 ? this.Y(y) - dy + 10 : above; // no room above it
+    this.words.append(this.label(left, clamp(foot, this.top + 10, this.bottom - 4), words, anchor, look));
   }
 
   /** A grid of values (rows from low y to high y) in bands, dark where it is low. */

@@ -4,7 +4,8 @@ import { Plot, handle } from "./plot.js";
 import { adapt, predict, unpack } from "./mlp.js";
 
 const STEPS = 20;
-const FIRST_POINTS = [-4.2, -2.2, -0.4, 1.9, 3.6];
+const FIRST_POINTS = [-4.4, -1.9, -0.5, 4.1, 4.7]; // an ordinary draw: spread evenly, they would help the pre-trained network too
+const OFF = 1000; // an error beyond this, or no number: the descent diverges
 
 export function build(stage, data) {
   const learners = data.learners.map((learner) => ({ ...learner, layers: unpack(numbers(learner.weights), data.sizes) }));
@@ -78,14 +79,14 @@ export function build(stage, data) {
     plot.handles.forEach((place) => place());
     errors.clear();
     for (const learner of learners) {
-      errors.line(range(STEPS + 1), learner.errors.map((e) => Math.min(e, 50)), learner.look);
+      errors.line(range(STEPS + 1), learner.errors.map((e) => (e < 50 ? e : 50)), learner.look);
       const error = learner.errors[state.steps];
-      errors.dot(state.steps, Math.min(error, 8), learner.look);
-      learner.legend.number.textContent = error < 1000 ? digits(error) : "diverges";
+      errors.dot(state.steps, error < 8 ? error : 8, learner.look);
+      learner.legend.number.textContent = error < OFF ? digits(error) : "diverges";
     }
     after.textContent = `Error after ${state.steps} step${state.steps === 1 ? "" : "s"}:`;
-    const found = learners.map(({ name, errors: e }) => `${name} ${e[state.steps] < 1000 ? digits(e[state.steps]) : "diverges"}`);
-    say(`After ${state.steps} steps, error: ${found.join(", ")}.`);
+    const found = learners.map(({ name, legend }) => `${name} ${legend.number.textContent}`);
+    say(`${after.textContent} ${found.join(", ")}.`);
   }
 
   const after = el("span");
