@@ -296,6 +296,11 @@ def test_the_silent_causes_are_as_silent_as_the_page_says() -> None:
     theta = leaf()
     (nn.Parameter(theta * 2) ** 2).backward()  # a new Parameter cuts the graph
     assert theta.grad is None
+    theta = leaf(0.0)
+    (theta - 2).square().backward()  # the hand example: φ = 0.4, and −4 stays in .grad
+    (2 * (theta - 0.1 * theta.grad.clone()) - 2).square().backward()
+    assert theta.grad.item() == pytest.approx(-4 - 4.8)
+    theta = leaf()
     (gradient,) = torch.autograd.grad((kept := theta**3), theta, retain_graph=True)
     (theta - gradient + kept).backward()  # the message's own advice: no error, first order
     assert theta.grad == 1 + 3
