@@ -552,6 +552,17 @@ def test_accuracies_of_a_record_are_shown_in_per_cent_and_errors_are_not(extensi
     assert label in shown and "84.3 ± 0.7\u202f%" in shown and "20.0 ± 0.4\u202f%" in shown
 
 
+def test_the_line_of_a_record_has_the_score_of_its_first_test(extension: None) -> None:
+    from records_table import headline, summary
+
+    paths = sorted((ROOT / "maml_tutorial" / "data").glob("*.json"))
+    records = [json.loads(path.read_text("utf-8")) for path in paths]
+    shown = {record["name"]: headline(record) for record in records}
+    assert shown["omniglot-20w1s"] == ("88.8 ± 0.4\u202f%", "5")
+    assert shown["omniglot-5w1s"][1] == "3" and shown["sinusoid-k5-pretrained"][1] == "1"
+    assert len(summary(records).astext().split("omniglot-5w5s")) == 2
+
+
 def test_a_record_says_its_memory_where_that_was_measured(extension: None) -> None:
     from records_table import record_block
 
