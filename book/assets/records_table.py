@@ -27,7 +27,7 @@ class RecordsTable(SphinxDirective):
 
 def summary(records: Iterable[dict[str, Any]]) -> nodes.table:
     """Return a table with a line for each record, which leads to it."""
-    heads = ("run", "score", "after inner steps", "outer steps", "time")
+    heads = ("run", "score", "inner steps", "outer steps", "time")
     rows = []
     for record in records:
         name = record["name"]
