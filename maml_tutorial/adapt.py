@@ -28,7 +28,8 @@ def adapt(
 ) -> Params:
     r"""Take `inner_steps` of gradient descent and return new parameters; the old ones stay.
 
-    $$\phi_0 = \theta, \qquad \phi_{k+1} = \phi_k - \alpha\, \nabla_\phi \mathcal{L}(\phi_k; x, y)$$
+    $$\varphi_0 = \theta, \qquad
+      \varphi_{k+1} = \varphi_k - \alpha\, \nabla_\varphi \mathcal{L}(\varphi_k; x, y)$$
 
     The result is a differentiable function of `params`. A gradient taken through it is exact, or,
     with `first_order=True`, takes each inner gradient for a constant.

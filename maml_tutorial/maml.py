@@ -140,8 +140,8 @@ def maml_loss(
 ) -> Tensor:
     r"""The MAML objective: the query loss after adapting to each support set, averaged over tasks.
 
-    $$\frac{1}{n} \sum_{i=1}^{n} \mathcal{L}\bigl(\phi_i(\theta);\, Q_i\bigr), \qquad
-      \phi_i(\theta) = \mathrm{adapt}(\theta;\, S_i)$$
+    $$\frac{1}{n} \sum_{i=1}^{n} \mathcal{L}\bigl(\varphi_i(\theta);\, Q_i\bigr), \qquad
+      \varphi_i(\theta) = \mathrm{adapt}(\theta;\, S_i)$$
 
     `backward()` on it gives the exact meta-gradient, or the first-order one with
     `first_order=True`. With `inner_steps=0` it is the loss of joint training on the query sets.

@@ -144,7 +144,7 @@ class Omniglot(Run):
 
     All characters are shuffled, whatever their alphabet, and 1200 of them trained on, with their
     rotations. (The paper says no more; this shuffle is our own.) The query set has as many
-    images a class as the support set, as in the paper's code.
+    images per class as the support set, as in the paper's code.
 
     With `by_alphabet=True` whole alphabets are held back instead: 964 characters of 30 alphabets
     are trained on, and 659 of the 20 others are for testing, as Lake et al. divide them.

@@ -140,7 +140,7 @@ def require_at_least(minimum: int, **values: int) -> None:
 class SinusoidTasks:
     r"""Sine-wave regression: each task is one wave, to be found from a few points of it.
 
-    $$y = A \sin(x - \varphi), \quad A \sim U[0.1, 5],\; \varphi \sim U[0, \pi],\; x \sim U[-5, 5]$$
+    $$y = A \sin(x - \phi), \quad A \sim U[0.1, 5],\; \phi \sim U[0, \pi],\; x \sim U[-5, 5]$$
 
     Args:
         k_shot: support points a task (the paper's K).

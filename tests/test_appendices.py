@@ -296,6 +296,11 @@ def test_the_silent_causes_are_as_silent_as_the_page_says() -> None:
     theta = leaf()
     (nn.Parameter(theta * 2) ** 2).backward()  # a new Parameter cuts the graph
     assert theta.grad is None
+    theta = leaf(0.0)
+    (theta - 2).square().backward()  # the hand example: φ = 0.4, and −4 stays in .grad
+    (2 * (theta - 0.1 * theta.grad.clone()) - 2).square().backward()
+    assert theta.grad.item() == pytest.approx(-4 - 4.8)
+    theta = leaf()
     (gradient,) = torch.autograd.grad((kept := theta**3), theta, retain_graph=True)
     (theta - gradient + kept).backward()  # the message's own advice: no error, first order
     assert theta.grad == 1 + 3
@@ -545,6 +550,17 @@ def test_accuracies_of_a_record_are_shown_in_per_cent_and_errors_are_not(extensi
     record["scores"] = {label: {"0": [0.2, 0.004, 1000, 25000], "1": [0.8432, 0.0071, 1000, 25000]}}
     shown = record_block(record)[2].astext()
     assert label in shown and "84.3 ± 0.7\u202f%" in shown and "20.0 ± 0.4\u202f%" in shown
+
+
+def test_the_line_of_a_record_has_the_score_of_its_first_test(extension: None) -> None:
+    from records_table import headline, summary
+
+    paths = sorted((ROOT / "maml_tutorial" / "data").glob("*.json"))
+    records = [json.loads(path.read_text("utf-8")) for path in paths]
+    shown = {record["name"]: headline(record) for record in records}
+    assert shown["omniglot-20w1s"] == ("88.8 ± 0.4\u202f%", "5")
+    assert shown["omniglot-5w1s"][1] == "3" and shown["sinusoid-k5-pretrained"][1] == "1"
+    assert len(summary(records).astext().split("omniglot-5w5s")) == 2
 
 
 def test_a_record_says_its_memory_where_that_was_measured(extension: None) -> None:

@@ -15,12 +15,48 @@ class RecordsTable(SphinxDirective):
     """Show each JSON record of the package: the command, what came out, and on what."""
 
     def run(self) -> list[nodes.Node]:
-        """Return the records one after the other, or a sentence where there are none."""
-        found: list[nodes.Node] = []
-        for path in sorted(Path(self.env.srcdir, FOLDER).glob("*.json")):
+        """Return a line for each record, then all of them, or a sentence where there are none."""
+        paths = sorted(Path(self.env.srcdir, FOLDER).glob("*.json"))
+        for path in paths:
             self.env.note_dependency(str(path))
-            found += record_block(json.loads(path.read_text("utf-8")))
-        return found or [nodes.paragraph("", "No result has been recorded yet.")]
+        records = [json.loads(path.read_text("utf-8")) for path in paths]
+        if not records:
+            return [nodes.paragraph("", "No result has been recorded yet.")]
+        return [summary(records), *(node for record in records for node in record_block(record))]
+
+
+def summary(records: Iterable[dict[str, Any]]) -> nodes.table:
+    """Return a table with a line for each record, which leads to it."""
+    heads = ("run", "score", "inner steps", "outer steps", "time")
+    rows = []
+    for record in records:
+        name = record["name"]
+        link = nodes.reference("", name, refid=anchor(name), internal=True)
+        time = duration(record["seconds"])
+        rows.append((link, *headline(record), spaced(record["steps_done"]), time))
+    return table(heads, rows, "record-summary")
+
+
+def headline(record: dict[str, Any]) -> tuple[str, str]:
+    """Return the score of a record's first test and the inner steps that it was taken after.
+
+    They are as many as in training, and at least one; on Omniglot three, as the paper takes.
+
+    Example:
+        >>> scores = {"Omniglot 5-way 1-shot": {"1": [0.9, 0.02, 9, 9], "3": [0.95, 0.01, 9, 9]}}
+        >>> headline({"config": {"inner_steps": 1, "n_way": 5}, "scores": scores})
+        ('95.0 ± 1.0\u202f%', '3')
+    """
+    label, by_steps = next(iter(record["scores"].items()))
+    fewest = 3 if label.startswith("Omniglot") else 1
+    steps = str(max(fewest, record["config"]["inner_steps"]))
+    show = percentage if "n_way" in record["config"] else score
+    return show(by_steps.get(steps)), steps
+
+
+def anchor(name: str) -> str:
+    """Return the address of a record on its page."""
+    return f"record-{name}"
 
 
 def record_block(record: dict[str, Any]) -> list[nodes.Node]:
@@ -37,7 +73,7 @@ def record_block(record: dict[str, Any]) -> list[nodes.Node]:
         ("settings", listed(record["config"])),
     ]
     return [
-        nodes.rubric("", record["name"]),
+        nodes.rubric("", record["name"], ids=[anchor(record["name"])]),
         nodes.literal_block(record["command"], record["command"], language="bash"),
         scores_table(record["scores"], percent="n_way" in record["config"]),
         table(("of this run", "value"), facts, "record-facts"),
@@ -131,7 +167,9 @@ def listed(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
-def table(heads: Iterable[str], rows: Iterable[Iterable[str]], css_class: str) -> nodes.table:
+def table(
+    heads: Iterable[str], rows: Iterable[Iterable[str | nodes.Node]], css_class: str
+) -> nodes.table:
     """Return a table with one heading row."""
     heads = tuple(heads)
     group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in heads), cols=len(heads))
@@ -140,6 +178,7 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]], css_class: str) -
     return nodes.table("", group, classes=[css_class])
 
 
-def row(cells: Iterable[str]) -> nodes.row:
-    """Return one row of a table."""
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in cells))
+def row(cells: Iterable[str | nodes.Node]) -> nodes.row:
+    """Return one row of a table, of texts or of nodes such as links."""
+    parts = (nodes.Text(cell) if isinstance(cell, str) else cell for cell in cells)
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", part)) for part in parts))

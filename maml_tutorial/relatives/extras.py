@@ -18,7 +18,7 @@ def meta_sgd(
 ) -> Learner:
     r"""Meta-SGD: one rate for each weight, learnt with the start by the exact meta-gradient.
 
-    $$\phi = \theta - \alpha \odot \nabla_\theta\, \mathcal{L}(\theta;\, S)$$
+    $$\varphi = \theta - \alpha \odot \nabla_\theta\, \mathcal{L}(\theta;\, S)$$
 
     The rates are meta-parameters, named `rate.<name>`. They may become negative.
 

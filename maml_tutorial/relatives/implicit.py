@@ -29,7 +29,7 @@ def imaml(
 ) -> Learner:
     r"""Implicit MAML: a spring holds φ to θ, and its rest position is differentiated.
 
-    $$\Bigl(I + \tfrac{1}{\lambda} H_i\Bigr)\, v_i = \nabla_\phi\, \mathcal{L}(\phi_i;\, Q_i),
+    $$\Bigl(I + \tfrac{1}{\lambda} H_i\Bigr)\, v_i = \nabla_\varphi\, \mathcal{L}(\varphi_i;\, Q_i),
       \qquad g = \tfrac{1}{n} \sum_i v_i$$
 
     H is the Hessian of the support loss at φ; only products with it are taken, by conjugate

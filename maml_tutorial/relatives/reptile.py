@@ -17,8 +17,8 @@ def reptile(
 ) -> Learner:
     r"""Reptile: walk on all points of a task, and draw θ a little towards where that led.
 
-    $$g = \tfrac{1}{n} \sum_i (\theta - \phi_i), \qquad
-      \phi_i = \mathrm{adapt}(\theta;\, S_i \cup Q_i)$$
+    $$g = \tfrac{1}{n} \sum_i (\theta - \varphi_i), \qquad
+      \varphi_i = \mathrm{adapt}(\theta;\, S_i \cup Q_i)$$
 
     With `optimizer=partial(torch.optim.SGD, lr=ε)` the outer step is the paper's. Its code draws
     mini-batches for the inner steps and takes Adam there; here every step sees all points.
