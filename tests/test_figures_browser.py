@@ -269,6 +269,24 @@ def test_the_readers_score_comes_back_as_a_star(browser, site, chapter, origin):
             assert found == pytest.approx(wanted, abs=0.01)
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_game_on_the_first_page_goes_on_in_the_chapter(browser, site, width):
+    with opened(browser, f"{site['http']}../index.html", width=width) as page:
+        game = Hands(page, "one_shot_game")
+        assert not game.find("label").first.is_visible()  # animals alone: nothing to choose
+        assert game.find(".mf-card").last.bounding_box()["y"] < 800
+        game.find(".mf-card").first.click()
+        assert "animals: 1 of 1 right" in game.text(".mf-score")
+        assert game.accessibility() == []
+        page.emulate_media(media="print")
+        assert game.find(".mf-still svg").is_visible()
+        page.emulate_media(media="screen")
+        page.goto(f"{site['http']}01_learning_to_learn.html")
+        game = Hands(page, "one_shot_game")
+        assert "animals: 1 of 1 right" in game.text(".mf-score")
+        assert "Round 2 of the first 5" in game.text(".mf-note")
+
+
 def test_a_browser_that_keeps_nothing_can_still_play(browser, site):
     # As in a notebook's sandbox, for our own key alone: the theme keeps its mode there too.
     forbid = """for (const name of ['getItem', 'setItem']) {
