@@ -17,7 +17,7 @@ PARTS = re.compile(
 
 
 class OneShotGame(SphinxDirective):
-    """Show the game that the chapter holds; its content is shown where no script runs."""
+    """Show the game that the chapter holds; its content is shown on paper and where no script runs."""
 
     has_content = True
 
@@ -26,8 +26,6 @@ class OneShotGame(SphinxDirective):
         path = Path(self.env.srcdir, CHAPTER)
         self.env.note_dependency(str(path))
         still = self.parse_content_to_nodes()
-        if self.env.app.builder.format != "html" or self.env.app.builder.name != "html":
-            return still  # one page for the PDF: nobody plays on paper
         before, after = animals_alone(game_of(json.loads(path.read_text("utf-8"))))
         return [nodes.raw("", before, format="html"), *still, nodes.raw("", after, format="html")]
 
