@@ -5,6 +5,7 @@ The modules build on each other in one direction; their order stands in `pyproje
 
 from maml_tutorial.adapt import adapt
 from maml_tutorial.baselines import nearest_neighbour, new_head, pretrain
+from maml_tutorial.creatures import load_creatures
 from maml_tutorial.episodes import EpisodeSampler
 from maml_tutorial.evaluation import (
     Evaluation,
@@ -78,6 +79,7 @@ __all__ = [
     "imaml",
     "init_params",
     "joint",
+    "load_creatures",
     "load_folder",
     "load_glyphs",
     "load_omniglot",

@@ -116,7 +116,8 @@ def test_the_link_checker_names_each_planted_fault() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["benchmark_table", "book_extension", "icons", "mathml", "records_table"]
+    "module",
+    ["benchmark_table", "book_extension", "icons", "mathml", "one_shot_game", "records_table"],
 )
 def test_the_examples_of_the_extension_hold(module: str, monkeypatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "book" / "assets"))

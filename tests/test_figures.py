@@ -10,9 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
-from maml_tutorial import MLP, EpisodeSampler, init_params, load_glyphs
+from maml_tutorial import MLP, EpisodeSampler, init_params, load_creatures, load_glyphs
 from maml_tutorial import figures as f
-from maml_tutorial.figures.page import FOLDER, modules_of, pack_images, pack_short, page, script
+from maml_tutorial.figures.page import (
+    FOLDER,
+    modules_of,
+    pack_colours,
+    pack_images,
+    pack_short,
+    page,
+    script,
+)
 from maml_tutorial.figures.traits import traits
 from maml_tutorial.plots import COLOURS, show
 from tools.notebooks import find_notebooks, read
@@ -144,6 +152,36 @@ def test_packed_images_come_back():
         .int()
     )
     assert (255 - fifth - images[4, 0]).abs().max() <= 9
+
+
+def test_animals_come_back_in_their_colours():
+    images = load_creatures("test", n_examples=1, size=64).images.flatten(0, 1)[:12]
+    packed = pack_colours(images)
+    sheet = Image.open(io.BytesIO(base64.b64decode(packed["picture"].split(",")[1])))
+    assert sheet.size == (10 * 66, 2 * 66)
+    last = torch.tensor(list(sheet.crop((67, 67, 131, 131)).convert("RGB").tobytes()))
+    error = last.view(64, 64, 3) - images[11].permute(1, 2, 0).float()
+    assert error.square().mean().sqrt() < 12  # another animal is 60 and more away
+    other = images[10].permute(1, 2, 0).float()
+    assert (last.view(64, 64, 3) - other).square().mean().sqrt() > 30
+
+
+def test_the_first_rounds_of_the_animals_are_taken_from_the_box(still):
+    animals = load_creatures("test", n_examples=2)
+    cards, asked = animals.images[None, 5:10, 0], animals.images[7:8, 1]
+    letters = load_glyphs("test")
+    opening = letters.images[None, :5, 0], letters.images[:1, 1], [0]
+    game = f.one_shot_game(
+        letters, opening, animals=(animals, (cards, asked, [2])), drawings=2, still=still
+    )
+    deck = data_of(game)["decks"]["animals"]
+    assert deck["opening"] == [{"cards": [10, 12, 14, 16, 18], "query": 15, "answer": 2}]
+    assert deck["images"]["count"] == 100 and deck["classes"][7] == [14, 15]
+    assert deck["names"][7] == animals.names[7] and deck["traits"][14] == deck["traits"][15] != ""
+    with pytest.raises(ValueError, match="first 2 pictures"):
+        f.one_shot_game(
+            letters, opening, animals=(animals, (255 - cards, asked, [2])), drawings=2, still=still
+        )
 
 
 def test_the_landscape_says_where_it_is_lowest(still):

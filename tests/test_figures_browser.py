@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from book_site import built_book
-from figure_hands import DRAWN, Hands, opened
+from figure_hands import Hands, opened
 from torch.nn.functional import mse_loss
 
 from maml_tutorial import MLP, SinusoidTasks, adapt, init_params, load_weights, make_loss
@@ -63,20 +63,38 @@ def lands(hands, act, selector: str, dx: float, dy: float) -> bool:
 
 
 def one_shot_game(hands) -> None:
-    # Mouse: the first round's right card is 3, as the chapter's answers say.
-    assert "No round with 5 cards yet" in hands.text(".mf-score")
+    # Animals come first. Mouse: the first round's right card is 0, as the chapter's answers say.
+    assert "Round 1 of the first 5" in hands.text(".mf-note")
+    assert "No round with animals yet" in hands.text(".mf-score")
     assert hands.find("button:text('Forget')").is_disabled()
-    assert hands.changed_by(lambda: hands.find(".mf-card").nth(3).click())
-    assert "Right" in hands.text(".mf-sum") and "1 of 1 right" in hands.text(".mf-score")
-    assert hands.find(".mf-card.mf-truth").count() == 1
-    # Keyboard: Enter deals the next round, and a digit picks a card (4 is right, 0 is not).
+    assert not hands.find("label:has-text('20')").is_visible()
+    assert hands.find(".mf-card").first.inner_text().split() == ["0", "vudin"]
+    assert "card 0 vudin" in hands.find(".mf-card").first.get_attribute("aria-label")
+    glass = hands.find(".mf-asked .mf-image").get_attribute("aria-label")
+    assert glass.startswith("the animal behind the glass")
+    assert hands.changed_by(lambda: hands.find(".mf-card").nth(0).click())
+    assert "Right" in hands.text(".mf-sum") and "animals: 1 of 1 right" in hands.text(".mf-score")
+    # Keyboard: Enter deals the next round, a digit picks a card (3 is right, 0 is not).
     assert hands.changed_by(lambda: hands.press("button:text('Next round')", "Enter"))
+    assert "Round 2 of the first 5" in hands.text(".mf-note")
     hands.page.keyboard.press("0")
+    assert "It was card 3, dimbun" in hands.text(".mf-sum")
+    # A click on the figure is enough for the digits (4 is right), and a finger will do as well.
+    hands.tap("button:text('Next round')")
+    hands.find(".mf-sum").click()
+    hands.page.keyboard.press("4")
+    assert "animals: 2 of 3 right" in hands.text(".mf-score")
+    # Letters have their own rounds and their own score: in the first, 3 is right; then 4 and 0.
+    hands.tap("label:has-text('letters')")
+    assert "No round with 5 cards yet" in hands.text(".mf-score")
+    assert hands.changed_by(lambda: hands.find(".mf-card").nth(3).click())
+    assert "5 cards: 1 of 1 right" in hands.text(".mf-score")
+    assert hands.find(".mf-card.mf-truth").count() == 1
+    hands.press("button:text('Next round')", "Enter", "0")
     assert "It was card 4" in hands.text(".mf-sum") and "1 of 2 right" in hands.text(".mf-score")
     assert hands.find(".mf-card.mf-miss").count() == 1
     hands.page.keyboard.press("4")  # a round is answered once
     assert "1 of 2 right" in hands.text(".mf-score")
-    # Touch.
     hands.tap("button:text('Next round')")
     hands.tap(".mf-card >> nth=0")
     assert "2 of 3 right. 95 % interval: 21 to 94 %" in hands.text(".mf-score")
@@ -86,13 +104,17 @@ def one_shot_game(hands) -> None:
     hands.press(".mf-card >> nth=0", "1")
     assert "No round with 20 cards yet" in hands.text(".mf-score")
     # Who comes back finds score and choice, and no round that is known already.
-    cards = hands.figure.evaluate(DRAWN)
     hands.page.reload()
     assert hands.find(".mf-card").count() == 20
     hands.find("label:has-text('5')").first.click()
-    assert "2 of 3 right" in hands.text(".mf-score") and hands.figure.evaluate(DRAWN) != cards
+    assert "2 of 3 right" in hands.text(".mf-score")
+    assert "Round 4 of the first 5" in hands.text(".mf-note")
+    # Not even who wants to be scored anew; and the animals' score stays.
     hands.find("button:text('Forget')").click()
     assert "No round with 5 cards yet" in hands.text(".mf-score")
+    assert "Round 4 of the first 5" in hands.text(".mf-note")
+    hands.find("label:has-text('animals')").click()
+    assert "animals: 2 of 3 right" in hands.text(".mf-score")
 
 
 def drag_theta(hands) -> None:
@@ -226,6 +248,8 @@ def test_the_readers_score_comes_back_as_a_star(browser, site, chapter, origin):
         hands.find("a:text('play first')").click()
         page.wait_for_load_state("load")
         game = Hands(page, "one_shot_game")
+        game.find(".mf-card").first.click()  # a round with animals is none with letters
+        game.find("label:has-text('letters')").click()
         game.find(".mf-card").nth(3).click()
         game.press("button:text('Next round')", "Enter", "0")
         page.goto(f"{url}{chapter}.html")
@@ -245,6 +269,24 @@ def test_the_readers_score_comes_back_as_a_star(browser, site, chapter, origin):
             assert found == pytest.approx(wanted, abs=0.01)
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_game_on_the_first_page_goes_on_in_the_chapter(browser, site, width):
+    with opened(browser, f"{site['http']}../index.html", width=width) as page:
+        game = Hands(page, "one_shot_game")
+        assert not game.find("label").first.is_visible()  # animals alone: nothing to choose
+        assert game.find(".mf-card").last.bounding_box()["y"] < 800
+        game.find(".mf-card").first.click()
+        assert "animals: 1 of 1 right" in game.text(".mf-score")
+        assert game.accessibility() == []
+        page.emulate_media(media="print")
+        assert game.find(".mf-still svg").is_visible()
+        page.emulate_media(media="screen")
+        page.goto(f"{site['http']}01_learning_to_learn.html")
+        game = Hands(page, "one_shot_game")
+        assert "animals: 1 of 1 right" in game.text(".mf-score")
+        assert "Round 2 of the first 5" in game.text(".mf-note")
+
+
 def test_a_browser_that_keeps_nothing_can_still_play(browser, site):
     # As in a notebook's sandbox, for our own key alone: the theme keeps its mode there too.
     forbid = """for (const name of ['getItem', 'setItem']) {
@@ -258,7 +300,7 @@ def test_a_browser_that_keeps_nothing_can_still_play(browser, site):
         page.add_init_script(forbid)
         page.goto(f"{site['http']}01_learning_to_learn.html")
         game = Hands(page, "one_shot_game")
-        game.find(".mf-card").nth(3).click()
+        game.find(".mf-card").first.click()
         assert "1 of 1 right" in game.text(".mf-score")
         page.goto(f"{site['http']}02_few_shot_learning.html")
         assert "missing" in Hands(page, "your_score").text(".mf-note")

@@ -489,7 +489,7 @@ def a_game_and_its_score(hands: Hands) -> None:
         assert [colour == rgb("green") for colour in outlines] == [k == answer for k in range(5)]
         low_and_high = wilson(right, i + 1)
         said = [right, i + 1, *(round(100 * end) for end in low_and_high)]
-        pattern = r"You: (\d) of (\d) right.*interval.*?(\d+) to (\d+) %"
+        pattern = r"(\d) of (\d) right.*interval.*?(\d+) to (\d+) %"
         assert numbers(pattern, hands.text(".mf-score")) == said
         assert numbers(pattern, score.text(".mf-note")) == said
         # The whisker and the dot, between where 0 and 100 % are written.
@@ -516,6 +516,56 @@ def a_game_and_its_score(hands: Hands) -> None:
             hands.find("button:text('Next round')").click()
 
 
+COATS = torch.tensor([[i % 2, i // 2 % 2, i // 4] for i in range(7)]) * 200 + 20  # red, green, blue
+
+
+def game_of_animals():
+    """Seven animals in two shades, each named after its colour; right are 3 and 1."""
+    shades = torch.stack([COATS, COATS + 30], dim=1).byte()
+    pictures = shades[..., None, None].expand(7, 2, 3, 32, 32)
+    names = tuple("-".join(str(c) for c in coat) for coat in COATS.tolist())
+    cards = torch.stack([pictures[[0, 1, 2, 3, 4], 0], pictures[[6, 5, 0, 2, 1], 1]])
+    opening = cards, torch.stack([pictures[3, 1], pictures[5, 0]]), [3, 1]
+    letters, letters_opening = letters_to_play()
+    animals = ImageClasses(pictures, names, ("kin",) * 7), opening
+    return f.one_shot_game(letters, letters_opening, animals=animals, drawings=2, still=still())
+
+
+def a_game_of_animals(hands: Hands) -> None:
+    def coat(selector: str) -> list[int]:
+        image = picture(hands.find(selector))
+        red, green, blue = image.getpixel((image.width // 2, image.height // 2))
+        return [20 + 200 * (c > 128) for c in (red, green, blue)]
+
+    def cards() -> list[list[int]]:
+        return [coat(f".mf-card >> nth={k} >> .mf-image") for k in range(5)]
+
+    first = cards()
+    for number, (answer, choice) in enumerate(((3, 3), (1, 0)), start=1):
+        assert f"Round {number} of the first 2" in hands.text(".mf-note")
+        assert cards()[answer] == coat(".mf-asked .mf-image")
+        for k, colours in enumerate(cards()):
+            name = "-".join(str(c) for c in colours)
+            assert hands.text(f".mf-card >> nth={k} >> b") == name
+            label = hands.find(f".mf-card >> nth={k}").get_attribute("aria-label")
+            assert label == f"card {k} {name}"
+        right = cards()[answer]
+        hands.find(".mf-card").nth(choice).click()
+        missed = f"✗ It was card {answer}, {'-'.join(str(c) for c in right)}."
+        assert hands.text(".mf-sum") == ("✓ Right." if choice == answer else missed)
+        assert numbers(r"(\d) of (\d) right", hands.text(".mf-score")) == [1, number]
+        hands.find("button:text('Next round')").click()
+    assert hands.text(".mf-note") == "Round 3."
+    hands.find("label:has-text('letters')").click()
+    assert "No round with 5 cards yet" in hands.text(".mf-score")
+    hands.find("label:has-text('animals')").click()
+    # Who forgets the score does not get the known rounds again.
+    hands.find("button:text('Forget')").click()
+    assert hands.text(".mf-note") == "Round 1." and cards() != first
+    shown = [coat(".mf-asked .mf-image"), *cards()]
+    assert shown.count(shown[0]) == 2
+
+
 # Each check, and the figure it reads.
 CHECKS = {
     the_maps_of_two_waves: drag_theta,
@@ -532,6 +582,7 @@ CHECKS = {
     the_first_points_are_an_ordinary_draw: pretrained,
     the_answers_to_letters: letter_adapt,
     a_game_and_its_score: game_and_score,
+    a_game_of_animals: game_of_animals,
 }
 
 
@@ -707,9 +758,21 @@ FAULTS = {
     ),
     "the cards of the round before": Fault(
         "one_shot_game",
-        "data.opening[kept[5]?.rounds ?? 0]",
-        "data.opening[Math.max(0, (kept[5]?.rounds ?? 0) - 1)]",
+        "opening[met]",
+        "opening[Math.max(0, met - 1)]",
         a_game_and_its_score,
+    ),
+    "the first rounds again for who forgets": Fault(
+        "one_shot_game",
+        "delete kept[place()];",
+        "delete kept[place()]; kept.met = {};",
+        a_game_of_animals,
+    ),
+    "the names of their neighbours": Fault(
+        "one_shot_game", "names?.[classes", "names?.[1 + classes", a_game_of_animals
+    ),
+    "animals that score as letters": Fault(
+        "one_shot_game", "(letters() ? ways() : deck)", "ways()", a_game_of_animals
     ),
     "tick and cross exchanged on answers": Fault(
         "letter_adapt", '"✓" : "✗"', '"✗" : "✓"', the_answers_to_letters

@@ -12,6 +12,7 @@ from benchmark_table import BenchmarkTable
 from docutils import nodes
 from icons import slim_icons
 from mathml import setup_mathml
+from one_shot_game import OneShotGame
 from records_table import RecordsTable
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -142,6 +143,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("comments_config", {}, "html")
     app.add_directive("records", RecordsTable)
     app.add_directive("benchmark", BenchmarkTable)
+    app.add_directive("one-shot-game", OneShotGame)
     setup_api(app)
     setup_mathml(app)
     app.add_post_transform(InlineFigures)

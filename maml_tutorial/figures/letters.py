@@ -1,14 +1,24 @@
-"""Figures of letters: the reader plays a task, a network adapts to one."""
+"""Figures of cards: the reader plays a task, a network adapts to one."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from maml_tutorial.figures.page import LiveFigure, pack, pack_images, page, rounded
-from maml_tutorial.figures.traits import traits
+from maml_tutorial.creatures import zoo
+from maml_tutorial.episodes import as_floats
+from maml_tutorial.figures.page import (
+    LiveFigure,
+    pack,
+    pack_colours,
+    pack_images,
+    page,
+    rounded,
+)
+from maml_tutorial.figures.traits import looks, traits
 from maml_tutorial.plots import Drawing, show
 from maml_tutorial.tasks import ImageClasses, Task
 
@@ -83,24 +93,32 @@ def letter_adapt(
     return page("letter_adapt", data, label=label, still=still)
 
 
+# The first rounds with five cards: the cards `(n, 5, channels, height, width)`, what is asked for
+# `(n, channels, height, width)`, and the right answers.
+Opening: TypeAlias = tuple[Tensor, Tensor, Sequence[int]]
+
+
 def one_shot_game(
     letters: ImageClasses,
-    opening: tuple[Tensor, Tensor, Sequence[int]],
+    opening: Opening,
     *,
+    animals: tuple[ImageClasses, Opening] | None = None,
     drawings: int = 3,
     still: Drawing,
 ) -> LiveFigure:
-    """Let the reader play: which card shows the same letter? The score stays in the browser.
+    """Let the reader play: which card shows the same thing? The score stays in the browser.
 
     Args:
         letters: the classes to deal from, images `(n_classes, n_examples, 1, height, width)`.
         opening: the first rounds with five cards: the cards `(n, 5, 1, height, width)`, the
             letters asked for `(n, 1, height, width)`, and the right answers.
-        drawings: how many drawings of each letter are in the box.
+        animals: classes in colour and their first rounds. They are played first, by name.
+        drawings: how many pictures of each class are in a box.
         still: shown where no script runs.
 
     Raises:
-        ValueError: if a letter has fewer drawings than asked for, or fewer than two are.
+        ValueError: if a class has fewer pictures than asked for, or fewer than two are; or if
+            the first rounds of the animals show one that is not in the box.
 
     Example:
         >>> import matplotlib.pyplot as plt
@@ -113,32 +131,52 @@ def one_shot_game(
         >>> '"answer":0' in figure.html
         True
     """
-    most = min(len(drawn) for drawn in letters.images)
+    decks: dict[str, dict[str, Any]] = {}
+    if animals is not None:
+        images, rounds = _deck(*animals, drawings)
+        known = {species.name: looks(species) for species in zoo()}
+        names = animals[0].names
+        words = [known.get(name, "") for name in names for _ in range(drawings)]
+        if len(images) > len(words):  # a card without a name
+            raise ValueError(f"animals' first rounds must show their first {drawings} pictures")
+        pictures = pack_colours((255 * images).round().byte())
+        decks["animals"] = {"images": pictures, "traits": words, "names": names, **rounds}
+    images, rounds = _deck(letters, opening, drawings)
+    scripts = [script for script in letters.groups for _ in range(drawings)]
+    words = [traits(image) for image in images]
+    words[: len(scripts)] = [f"{s}, {w}" for s, w in zip(scripts, words, strict=False)]
+    decks["letters"] = {"images": pack_images(images), "traits": words, **rounds}
+    label = "Interactive: the one-shot game"
+    return page("one_shot_game", {"decks": decks}, label=label, still=still)
+
+
+def _deck(
+    classes: ImageClasses, opening: Opening, drawings: int
+) -> tuple[Tensor, dict[str, list[Any]]]:
+    """Return a box of pictures, and which of them are a class's and a round's.
+
+    The box holds `drawings` pictures of each class, and behind them those of the first rounds
+    that are not among these.
+    """
+    most = min(len(drawn) for drawn in classes.images)
     if not 2 <= drawings <= most:
         raise ValueError(f"drawings must lie between 2 and {most}, got {drawings!r}")
     cards, asked, answers = opening
-    box = torch.cat([drawn[:drawings] for drawn in letters.images]).float()
-    first = torch.cat([cards.flatten(0, 1), asked]).float()
-    box, first = (images / 255 if images.max() > 1 else images for images in (box, first))
-    images = torch.cat([box, first])
-    n, ways = len(box), cards.shape[1]
-    scripts = [script for script in letters.groups for _ in range(drawings)]
-    words = [traits(image) for image in images]
-    data = {
-        "images": pack_images(images),
-        "traits": [f"{s}, {w}" for s, w in zip(scripts, words, strict=False)] + words[n:],
-        "classes": [[drawings * c + d for d in range(drawings)] for c in range(len(letters.names))],
-        "opening": [
-            {
-                "cards": [n + ways * i + k for k in range(ways)],
-                "query": n + cards.shape[0] * ways + i,
-                "answer": answer,
-            }
-            for i, answer in enumerate(answers)
-        ],
-    }
-    label = "Interactive: the one-shot game"
-    return page("one_shot_game", data, label=label, still=still)
+    box = torch.cat([drawn[:drawings] for drawn in classes.images])
+    box, dealt = as_floats(box), as_floats(torch.cat([cards.flatten(0, 1), asked]))
+    places = []
+    for image in dealt:
+        same = ((box - image).abs() < 1e-4).flatten(1).all(dim=1).nonzero()
+        places.append(same[0].item() if len(same) else len(box))
+        if not len(same):
+            box = torch.cat([box, image[None]])
+    n, ways = cards.shape[:2]
+    first = [
+        {"cards": places[ways * i : ways * (i + 1)], "query": places[n * ways + i], "answer": a}
+        for i, a in enumerate(answers)
+    ]
+    groups = [[drawings * c + d for d in range(drawings)] for c in range(len(classes.names))]
+    return box, {"classes": groups, "opening": first}
 
 
 def your_score(

@@ -1,13 +1,20 @@
-// Chapter 1: which of these cards shows the same letter? The reader's score is kept in the browser.
+// Chapter 1: which of these cards shows the same animal, the same letter? The reader's score is kept
+// in the browser: that of the letters by their number of cards, that of the animals on its own.
 import { announcer, button, choice, el, range, score, sprite, svg, wilson } from "./kit.js";
 
 export function build(stage, data) {
   const say = announcer(stage);
-  const card = sprite(data.images);
+  const decks = Object.keys(data.decks); // the animals, where there are any, come first
+  const pictures = Object.fromEntries(decks.map((name) => [name, sprite(data.decks[name].images)]));
   let round = null;
   let answered = false;
   const kept = score.read();
-  let ways = kept.ways ?? 5;
+  kept.met ??= { letters: kept[5]?.rounds ?? 0 }; // how many of the first rounds are known
+  let deck = decks.includes(kept.deck) ? kept.deck : decks[0];
+  const letters = () => deck === "letters";
+  const ways = () => (letters() ? kept.ways ?? 5 : 5);
+  const place = () => (letters() ? ways() : deck);
+  const count = el("p", { class: "mf-note" });
   const asked = el("div", { class: "mf-asked" });
   const table = el("div", { class: "mf-table-of-cards", role: "group", "aria-label": "cards" });
   const verdict = el("p", { class: "mf-sum" });
@@ -16,37 +23,57 @@ export function build(stage, data) {
   const how = el("p", { class: "mf-how" });
   const forget = button("Forget my score", clear);
   const next = button("Next round", () => deal(true), { disabled: true });
+  const cards = choice({ label: "cards", options: [[5, "5"], [20, "20"]], value: kept.ways ?? 5, change: (n) => turn(() => (kept.ways = n)) });
+  const what = choice({ label: "play with", options: decks.map((d) => [d, d === "letters" ? "letters (harder)" : d]), value: deck, change: (d) => turn(() => (kept.deck = deck = d)) });
+  stage.tabIndex = -1; // a click on the figure is enough for the number keys
 
   function deal(focus) {
     answered = false;
     next.disabled = true;
-    // The first rounds are the same for everyone; who has played them meets others.
-    round = (ways === 5 && data.opening[kept[5]?.rounds ?? 0]) || dealt(data.classes, ways);
-    asked.replaceChildren(el("span", {}, "Which card is this letter?"), card(round.query, `the letter asked for: ${data.traits[round.query]}`));
-    table.className = `mf-table-of-cards mf-of-${ways}`;
+    const { classes, opening, traits, names } = data.decks[deck];
+    const picture = pictures[deck];
+    // The first rounds are the same for everyone; who has met them gets others, always.
+    const met = kept.met[deck] ?? 0;
+    const first = ways() === 5 && opening[met];
+    round = first || dealt(classes, ways());
+    round.met = first ? met + 1 : met;
+    const name = (i) => names?.[classes.findIndex((c) => c.includes(i))];
+    round.names = round.cards.map(name);
+    count.textContent = first ? `Round ${met + 1} of the first ${opening.length}, which are the same for everyone.` : `Round ${(kept[place()]?.rounds ?? 0) + 1}.`;
+    const words = (start, image) => [start, traits[image]].filter(Boolean).join(": ");
+    const query = picture(round.query, words(letters() ? "the letter asked for" : "the animal behind the glass", round.query));
+    if (!letters()) Object.assign(query.style, { borderRadius: "1.4rem 1.4rem 0.3rem 0.3rem", border: "5px double currentColor" });
+    asked.replaceChildren(el("span", {}, letters() ? "Which card is this letter?" : "Who is behind the glass?"), query);
+    table.className = `mf-table-of-cards mf-of-${ways()}`;
     table.replaceChildren(...round.cards.map((image, i) => {
-      const pick = button("", () => choose(i), { class: "mf-card", "aria-label": `card ${i}: ${data.traits[image]}` });
-      pick.append(card(image, ""), el("span", { "aria-hidden": "true" }, i));
+      const called = round.names[i] ?? "";
+      const pick = button("", () => choose(i), { class: "mf-card", "aria-label": words(`card ${i} ${called}`.trim(), image) });
+      const caption = el("span", { "aria-hidden": "true" }, `${i}`);
+      if (called) caption.append(el("br"), el("b", {}, called));
+      caption.style.fontSize = called ? "0.85rem" : "";
+      pick.append(picture(image, ""), caption);
       return pick;
     }));
     verdict.textContent = "\u00a0";
-    if (focus) table.firstElementChild.focus();
-    say("A new round. The letter asked for: " + data.traits[round.query]);
+    if (focus) table.firstElementChild.focus({ preventScroll: true });
+    say(`${count.textContent} ${asked.textContent} ${letters() ? traits[round.query] : query.ariaLabel}`);
   }
   function choose(i) {
     if (answered) return;
     answered = true;
     const right = i === round.answer;
-    const mine = (kept[ways] ??= { right: 0, rounds: 0 });
+    const mine = (kept[place()] ??= { right: 0, rounds: 0 });
     mine.rounds++;
     mine.right += Number(right);
+    kept.met[deck] = round.met;
     score.write(kept);
     [...table.children].forEach((pick, k) => {
       pick.classList.toggle("mf-truth", k === round.answer);
       pick.classList.toggle("mf-miss", k === i && !right);
       pick.setAttribute("aria-disabled", "true");
     });
-    verdict.textContent = right ? "✓ Right." : `✗ It was card ${round.answer}.`;
+    const truth = [`card ${round.answer}`, round.names[round.answer]].filter(Boolean).join(", ");
+    verdict.textContent = right ? "✓ Right." : `✗ It was ${truth}.`;
     next.disabled = false;
     next.focus({ preventScroll: true });
     show();
@@ -54,39 +81,42 @@ export function build(stage, data) {
     document.dispatchEvent(new Event("maml-score"));
   }
   function show() {
-    const mine = kept[ways];
-    forget.disabled = !kept[5] && !kept[20];
-    how.textContent = ways > 10 ? "Click or tap a card; Enter goes on to the next round." : "Click or tap a card, or press its number; Enter goes on to the next round.";
-    bar.replaceChildren(interval(mine, 1 / ways));
-    if (!mine) line.textContent = `No round with ${ways} cards yet.`;
+    const mine = kept[place()];
+    const dealtWith = letters() ? `${ways()} cards` : deck;
+    forget.disabled = !mine;
+    const keys = ways() > 10 ? "" : " With the keyboard: click or Tab into the figure, then press a card's number.";
+    how.textContent = `Click or tap a card.${keys} Enter goes on to the next round.`;
+    bar.replaceChildren(interval(mine, 1 / ways()));
+    if (!mine) line.textContent = `No round with ${dealtWith} yet.`;
     else {
       const [low, high] = wilson(mine.right, mine.rounds).map((v) => Math.round(100 * v));
-      line.textContent = `You: ${mine.right} of ${mine.rounds} right. 95 % interval: ${low} to ${high} %.`;
+      line.textContent = `You, with ${dealtWith}: ${mine.right} of ${mine.rounds} right. 95 % interval: ${low} to ${high} %.`;
     }
   }
   stage.addEventListener("keydown", (event) => {
     if (event.target.type === "radio" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (ways <= 10 && /^[0-9]$/.test(event.key) && Number(event.key) < ways) choose(Number(event.key));
+    if (ways() <= 10 && /^[0-9]$/.test(event.key) && Number(event.key) < ways()) choose(Number(event.key));
   });
   function clear() {
-    for (const n of [5, 20]) delete kept[n];
+    delete kept[place()];
     score.write(kept);
     show();
     deal(true);
     document.dispatchEvent(new Event("maml-score"));
   }
-  const turn = (value) => {
-    ways = kept.ways = value;
+  function turn(change) {
+    change();
     score.write(kept);
+    start();
+  }
+  function start() {
+    cards.style.display = letters() ? "" : "none";
     show();
     deal();
-  };
-  stage.prepend(
-    asked, table, verdict, el("div", { class: "mf-row" }, next,
-      choice({ label: "cards", options: [[5, "5"], [20, "20"]], value: ways, change: turn })),
-    line, bar, how, el("div", { class: "mf-row" }, forget));
-  show();
-  deal();
+  }
+  const choices = decks.length > 1 ? [what, cards] : [cards];
+  stage.prepend(count, asked, table, verdict, el("div", { class: "mf-row" }, next, ...choices), line, bar, how, el("div", { class: "mf-row" }, forget));
+  start();
 }
 
 /** A score's interval between 0 and 100 %, with a dashed line where a guesser would be. */

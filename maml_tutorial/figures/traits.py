@@ -1,7 +1,9 @@
-"""A letter in words: what a drawing looks like, for those who cannot see it."""
+"""A picture in words: what a letter or an animal looks like, for those who cannot see it."""
 
 import torch
 from torch import Tensor
+
+from maml_tutorial.creatures import Species
 
 _AROUND = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
@@ -71,3 +73,16 @@ def traits(image: Tensor) -> str:
     ]
     spread = f"more ink {' and '.join(where)}" if where else "ink evenly spread"
     return ", ".join([*count, form, spread])
+
+
+def looks(species: Species) -> str:
+    """Describe an animal by what all of its species have: coat, head, back, tail.
+
+    Example:
+        >>> from maml_tutorial.creatures import zoo
+        >>> looks(zoo("test")[0])
+        'stripes, round ears, spikes, tail tuft'
+    """
+    named = [f"{species.ears} ears", species.crown, species.back]
+    parts = [part for part in named if not part.startswith("none")]
+    return ", ".join([species.pattern, *parts, f"tail {species.tail}"])

@@ -15,7 +15,7 @@ export function build(stage, data, still) {
     layer.replaceChildren();
     if (!mine) {
       const link = data.game ? el("a", { href: data.game }, "play first") : "play first";
-      words.replaceChildren("Your own score is missing here: ", link, `, in chapter 1 (${data.ways} cards). It is kept in your browser, and comes back in this plot as a star.`);
+      words.replaceChildren("Your own score is missing here: ", link, `, in chapter 1 (letters, ${data.ways} cards). It is kept in your browser, and comes back in this plot as a star.`);
       return;
     }
     const rate = mine.right / mine.rounds;
