@@ -84,7 +84,7 @@ def count(data: Data) -> int:
     """
     if isinstance(data, list):
         return len(data)
-    first = tree_leaves(data)[0]
+    first = data if isinstance(data, Tensor) else tree_leaves(data)[0]
     return len(first) if first.ndim else 0
 
 
