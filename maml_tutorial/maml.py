@@ -1,7 +1,6 @@
 """The outer loop's loss: how well the parameters do *after* they have been adapted."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -65,8 +64,7 @@ def over_tasks(function: Callable[..., Any], *, vectorised: bool = True) -> Call
                 "vectorised=False, or stack them where they are of equal size"
             )
         try:
-            with _no_short_cut():
-                return at_once(params, *data)
+            return at_once(params, *data)
         except Exception as error:
             one_by_one(params, *data)  # where that fails, too, its error is the plainer one
             raise ValueError(
@@ -75,20 +73,6 @@ def over_tasks(function: Callable[..., Any], *, vectorised: bool = True) -> Call
             ) from error
 
     return run
-
-
-@contextmanager
-def _no_short_cut() -> Iterator[None]:
-    """Keep attention from its way for inference, after `.eval()`: it has no derivative.
-
-    Inside `vmap`, PyTorch's layers do not see that a gradient is wanted.
-    """
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _one_by_one(function: Callable[..., Any], params: Params, *data: Data) -> Any:

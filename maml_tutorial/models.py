@@ -3,10 +3,12 @@
 import inspect
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy, multi_margin_loss, nll_loss
@@ -21,6 +23,8 @@ from maml_tutorial.contracts import (
 )
 from maml_tutorial.params import Params, init_params, params_of
 from maml_tutorial.tasks import Data
+
+ATTENTION = (nn.MultiheadAttention, nn.TransformerEncoder, nn.TransformerEncoderLayer)
 
 __all__ = [
     "MLP",
@@ -208,18 +212,34 @@ def make_predict(model: nn.Module) -> PredictFn:
     takes = inspect.signature(inside.forward).parameters
     positions = [p.kind for p in takes.values()]
     most = math.inf if inspect.Parameter.VAR_POSITIONAL in positions else len(positions)
+    short_cut = any(isinstance(m, ATTENTION) for m in model.modules())
     padded = any(isinstance(m, nn.Embedding) and m.padding_idx is not None for m in model.modules())
 
     def predict(params: Params, x: Data) -> Tensor:
         require_batch(x)
         if padded:
             require_loop(params, "vmap forgets nn.Embedding's padding_idx, whose row would learn")
-        if isinstance(x, dict) and all(name in takes for name in x):
-            return functional_call(model, params, (), x)
-        spread = isinstance(x, tuple) and most > 1 and len(x) <= most
-        return functional_call(model, params, x if spread else (x,))
+        with _no_short_cut() if short_cut else nullcontext():
+            if isinstance(x, dict) and all(name in takes for name in x):
+                return functional_call(model, params, (), x)
+            spread = isinstance(x, tuple) and most > 1 and len(x) <= most
+            return functional_call(model, params, x if spread else (x,))
 
     return predict
+
+
+@contextmanager
+def _no_short_cut() -> Iterator[None]:
+    """Keep attention from its way for inference, after `.eval()`: it has no derivative.
+
+    Inside `vmap`, PyTorch's layers do not see that a gradient is wanted.
+    """
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def make_loss(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor]) -> LossFn:
