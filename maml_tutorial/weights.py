@@ -20,7 +20,8 @@ def save_weights(params: Params, path: str | Path) -> str:
 
     Args:
         params: `{name: tensor}`, as `meta_train(…).params`. Their order, and which of them are
-            frozen, is kept.
+            frozen, is kept. Buffers, such as running averages, are no parameters: to keep
+            them, too, give `params | dict(model.named_buffers())`.
         path: the file, such as `"runs/mine.safetensors"`; `load_weights(path)` reads it.
 
     Returns:
