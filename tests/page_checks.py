@@ -4,7 +4,7 @@ Each finding is one line of text, so that a failing test reads as a list of what
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -49,6 +49,9 @@ UNWRAP_REPEATED = """() => {
   }
 }"""
 THEME_IS = "scheme => (document.documentElement.dataset.theme ?? scheme) === scheme"
+# The theme gives boxes that scroll their tab stop a while after the width changes.
+TAB_STOPS = """() => [...document.querySelectorAll('pre, .cell_output > .output')].every(
+  box => box.tabIndex === 0 || box.scrollWidth <= box.clientWidth)"""
 SCROLL_WIDTH = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 # Formulas without MathML, with an error in it, or of no width; and TeX that stands in the text.
 UNRENDERED_MATHS = r"""() => {
@@ -145,7 +148,8 @@ def inspect(browser: Browser, url: str) -> list[str]:
     page.evaluate(UNWRAP_REPEATED)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(400)  # the theme gives boxes that scroll their tab stop after 300
+        with suppress(TimeoutError):  # late or never: axe-core then names the boxes
+            page.wait_for_function(TAB_STOPS, timeout=5000)
         if over := page.evaluate(SCROLL_WIDTH):
             culprits = ", ".join(page.evaluate(STICKING_OUT))
             findings.append(f"{width} px: scrolls sideways by {over} px ({culprits})")

@@ -57,9 +57,12 @@ def lands(hands, act, selector: str, dx: float, dy: float) -> bool:
     """Whether a handle that is dragged follows to where it is let go."""
     x, y = hands.centre(selector)
     act(selector, dx, dy)
-    hands.page.wait_for_timeout(30)
-    there = hands.place(selector)
-    return abs(there[0] - x - dx) < 3 and abs(there[1] - y - dy) < 3
+    for _ in range(40):  # a busy machine may take its time
+        there = hands.place(selector)
+        if abs(there[0] - x - dx) < 3 and abs(there[1] - y - dy) < 3:
+            return True
+        hands.page.wait_for_timeout(50)
+    return False
 
 
 def one_shot_game(hands) -> None:
