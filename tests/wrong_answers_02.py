@@ -81,7 +81,7 @@ WRONG_02: list[tuple[str, object, str]] = [
     ("2.2", by_appearance, "appear in the support set"),
     ("2.2", product_with_average, "product"),
     ("2.2", all_distances, "One label for each"),
-    ("2.2", lambda task: torch.zeros_like(task.y_query), "by hand"),
+    ("2.2", lambda task: torch.ones_like(task.y_query), "by hand"),
     ("2.3", single, "not by angle"),
     ("2.3", by_product, "thick pens"),
     ("2.3", by_cosine(lambda c, y: y[c.argmin(dim=1)]), "large"),

@@ -53,11 +53,10 @@ def _judge(got: object, right: Tensor, hints: dict[str, Tensor], task: Task) -> 
     for hint, wrong in hints.items():
         if torch.equal(got, wrong) and not torch.equal(wrong, right):
             return hint
-    return (
-        None
-        if torch.equal(got, right)
-        else "Some labels differ. Do three query images by hand: which class has each, and why?"
-    )
+    if torch.equal(got, right):
+        return None
+    wrong = int((got != right).sum())
+    return f"{wrong} of {len(right)} labels differ. Do one of these query images by hand."
 
 
 @exercise("2.2", "The average card")
