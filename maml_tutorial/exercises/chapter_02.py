@@ -55,8 +55,8 @@ def _judge(got: object, right: Tensor, hints: dict[str, Tensor], task: Task) -> 
             return hint
     if torch.equal(got, right):
         return None
-    wrong = int((got != right).sum())
-    return f"{wrong} of {len(right)} labels differ. Do one of these query images by hand."
+    n_wrong = int((got != right).sum())
+    return f"{n_wrong} of {len(right)} labels differ. Do one of these query images by hand."
 
 
 @exercise("2.2", "The average card")
