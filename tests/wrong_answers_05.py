@@ -174,7 +174,7 @@ WRONG_05: list[tuple[str, object, str]] = [
     ("5.5", lambda *args, pull, **options: inner()(*args, **options), "no pull"),
     ("5.5", leash_to_a_name_that_moves, "does its name move along"),
     ("5.5", leash(inside=False), "inside the bracket"),
-    ("5.5", leash(strength=2.0), "twice too strong"),
+    ("5.5", leash(strength=2.0), "Twice too strong"),
     ("5.5", leash(every_step=False), "after the last step"),
     ("5.5", leash(strength=0.5), "two steps on paper"),
     ("5.5", leash_cut_at_the_start, "the start perhaps"),

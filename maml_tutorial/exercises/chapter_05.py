@@ -207,7 +207,7 @@ def _(adapt_on_a_leash: Callable[..., Params]) -> str | None:
         "The pull is not multiplied by α: it stands inside the bracket.": _adapted(
             start(), pull=pull / LR
         ),
-        "This pull is twice too strong: λ (φ − θ) is the slope of λ/2 times the squared distance.": (
+        "Twice too strong: λ (φ − θ) is the slope of λ/2 times the squared distance.": (
             _adapted(start(), pull=2 * pull)
         ),
         "The pull came once, after the last step. It belongs into every one.": {
