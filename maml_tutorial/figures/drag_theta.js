@@ -56,7 +56,7 @@ export function build(stage, data) {
     const [x, y] = [plot.X(b), plot.Y(a)];
     plot.marks.append(
       svg("path", { class: "mf-ghost", d: `M${x} ${y}L${plot.X(phiB)} ${plot.Y(phiA)}`, style: "fill: none; stroke: #fff; stroke-width: 1.5; stroke-dasharray: 4 3" }),
-      svg("circle", { class: "mf-ghost", cx: x, cy: y, r: 6, style: "fill: #111; stroke: #fff; stroke-width: 2" }));
+      svg("circle", { class: "mf-ghost", cx: x, cy: y, r: 6, style: "fill: none; stroke: #fff; stroke-width: 2" }));
   }
   function draw() {
     const ends = outcome(theta);
