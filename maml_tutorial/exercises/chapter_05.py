@@ -131,7 +131,7 @@ def _(adapt_head: Callable[..., Params]) -> str | None:
     def right(params: Params) -> Params:
         return _adapted(params, {"b": LR})
 
-    asked = []
+    asked: list[Tensor] = []
 
     def watched_loss(params: Params, x: Tensor, y: Tensor) -> Tensor:
         """The loss, noting when a slope in what must stay is computed."""
