@@ -64,7 +64,7 @@ def case_rows(name: str, case: dict[str, Any]) -> list[tuple[str, ...]]:
         rows.append(
             (
                 way,
-                f"{case['ms'][way]:.1f}",
+                milliseconds(case["ms"][way]),
                 f"{case['times faster than higher'][way]:.1f}",
                 "–" if memory is None else f"{memory:.0f} MB",
                 f"{case['times faster than loop'][way]:.1f}",
@@ -72,6 +72,16 @@ def case_rows(name: str, case: dict[str, Any]) -> list[tuple[str, ...]]:
             )
         )
     return rows
+
+
+def milliseconds(ms: float) -> str:
+    """Return a time in milliseconds, with a digit behind the point where it counts.
+
+    Example:
+        >>> milliseconds(2.839), milliseconds(264.196)
+        ('2.8', '264')
+    """
+    return f"{ms:.1f}" if ms < 100 else f"{ms:.0f}"
 
 
 def chunk_rows(name: str, case: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -90,5 +100,5 @@ def chunk_rows(name: str, case: dict[str, Any]) -> list[tuple[str, ...]]:
     for size, ms in found["ms"].items():
         memory = found["peak MB"][size]
         times = f"{memory / case['peak MB']['higher']:.1f}"
-        rows.append((size, f"{ms:.0f}", f"{memory:.0f} MB", times))
+        rows.append((size, milliseconds(ms), f"{memory:.0f} MB", times))
     return rows

@@ -126,7 +126,7 @@ def scores_table(
             else:
                 found = errors(columns[0].get(step))
             rows.append((step, *found))
-    return table(("inner steps", *heads), rows, "record-scores")
+    return table(("inner steps", *heads), rows, "record-parts")
 
 
 def errors(value: list[float] | None) -> tuple[str, str, str]:
