@@ -1,7 +1,6 @@
 """The directive ``records``: every recorded result as a table, read when the book is built."""
 
 import json
-import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -82,16 +81,24 @@ def record_block(record: dict[str, Any]) -> list[nodes.Node]:
     ]
 
 
-def folded(command: str, width: int = 60) -> str:
+def folded(command: str, width: int = 66) -> str:
     """Return a command on as many lines as it needs, in the way a shell reads it.
 
+    An option and its value stay together.
+
     Example:
-        >>> print(folded("python -m maml_tutorial train glyphs-5w1s --seed 0", width=40))
-        python -m maml_tutorial train \\
-            glyphs-5w1s --seed 0
+        >>> print(folded("python -m maml_tutorial train glyphs-5w1s --seed 0", width=48))
+        python -m maml_tutorial train glyphs-5w1s \\
+            --seed 0
     """
-    room = {"width": width, "subsequent_indent": "    "}
-    lines = textwrap.wrap(command, **room, break_on_hyphens=False, break_long_words=False)
+    first, *options = command.split(" --")
+    lines = [first]
+    for option in options:
+        longer = f"{lines[-1]} --{option}"
+        if len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(f"    --{option}")
     return " \\\n".join(lines)
 
 
