@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
+from maml_tutorial.creatures import load_creatures
 from maml_tutorial.episodes import EpisodeSampler, WithinGroups
 from maml_tutorial.evaluation import BatchNorm, correct, squared_error
 from maml_tutorial.glyphs import load_glyphs
@@ -17,6 +18,8 @@ from maml_tutorial.models import MLP, ConvNet, FullyConnectedNet, make_loss
 from maml_tutorial.omniglot import load_omniglot
 from maml_tutorial.relatives import maml
 from maml_tutorial.tasks import ImageClasses, SinusoidTasks, TaskSampler
+
+BATCH_NORMS: tuple[BatchNorm, ...] = ("transductive", "inductive")
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Glyphs(Run):
     meta_steps: int = 3000
 
     n_test_tasks = 1000
-    test_steps = (0, 1, 2, 3, 5, 10)
+    test_steps: ClassVar[tuple[int, ...]] = (0, 1, 2, 3, 5, 10)
     watched_steps, n_watched_tasks = 1, 400
     test_batch_size = 20
     threads = 2
@@ -134,8 +137,39 @@ class Glyphs(Run):
         }
         for source, (load, split) in sources.items():
             sampler = self._episodes(load(split).images)
-            for batch_norm in ("transductive", "inductive"):
+            for batch_norm in BATCH_NORMS:
                 yield Test(f"{source} {shape}, {batch_norm}", sampler, batch_norm)
+
+
+@dataclass(frozen=True)
+class Creatures(Glyphs):
+    """A run on invented animals in colour: trained on some families, tested on others.
+
+    It is much shorter than that on letters. α is as there: on 600 tasks of the validation
+    species, after 200 outer steps, 0.1 did no better.
+    """
+
+    meta_batch_size: int = 8
+    meta_steps: int = 400
+
+    n_test_tasks = 600
+    test_steps = (0, 1, 5)
+    n_watched_tasks = 100
+
+    def model(self) -> nn.Module:
+        """Return the network, for pictures in colour."""
+        return ConvNet(self.n_way, n_in=3, hidden=self.hidden)
+
+    def sampler(self) -> TaskSampler:
+        """Return the tasks of meta-training."""
+        return self._episodes(load_creatures("train").images)
+
+    def tests(self) -> Iterator[Test]:
+        """Give the tests one after the other."""
+        sampler = self._episodes(load_creatures("test").images)
+        for batch_norm in BATCH_NORMS:
+            label = f"animals {self.n_way}-way {self.k_shot}-shot, {batch_norm}"
+            yield Test(label, sampler, batch_norm)
 
 
 @dataclass(frozen=True)
@@ -220,7 +254,7 @@ class Omniglot(Run):
             yield Test(f"{shape}, within one alphabet, inductive", within, "inductive")
 
 
-Preset = Sinusoid | Glyphs | Omniglot
+Preset = Sinusoid | Glyphs | Creatures | Omniglot
 
 TWENTY_WAY = Omniglot(20, 1, inner_steps=5, inner_lr=0.1, meta_batch_size=16, chunk=4)
 
@@ -230,6 +264,7 @@ PRESETS: dict[str, Preset] = {
     "sinusoid-k5-pretrained": Sinusoid(k_shot=5, inner_steps=0),
     "sinusoid-k10-pretrained": Sinusoid(k_shot=10, inner_steps=0),
     "glyphs-5w1s": Glyphs(n_way=5, k_shot=1),
+    "creatures-5w1s": Creatures(n_way=5, k_shot=1),
     "omniglot-5w1s": Omniglot(n_way=5, k_shot=1),
     "omniglot-5w5s": Omniglot(n_way=5, k_shot=5, chunk=8),
     "omniglot-20w1s": TWENTY_WAY,

@@ -711,7 +711,7 @@ def test_the_map_leads_to_every_chapter_in_order() -> None:
 def test_the_first_page_gives_each_chapters_own_times() -> None:
     text = (ROOT / "index.md").read_text("utf-8")
     for chapter in chapters_of_the_contents():
-        row = re.search(rf"\]\({chapter}\.ipynb\) \|.*\| (.+?) \| \*\*written\*\* \|", text)
+        row = re.search(rf"\]\({chapter}\.ipynb\)<br>.*\? \| (.+?) \|", text)
         assert row, f"{chapter} has no row"
         stem = chapter.removeprefix("book/")
         said = re.search(r"\*\*Time\*\*.*?(\d+) minutes.*?(\d+) seconds", chapter_text(stem))
@@ -728,3 +728,11 @@ def test_the_map_of_the_readme_names_every_chapter_and_files_that_exist() -> Non
     assert [f"{name}.ipynb" for name in chapters_of_the_contents()] == [
         link for link in links if link.endswith(".ipynb")
     ]
+
+
+def test_the_pictures_of_the_readme_are_there_and_light() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    names = set(re.findall(r'src(?:set)?="([^"]+)"', text))
+    assert len(names) == 6
+    assert all((ROOT / name).stat().st_size < 500_000 for name in names)
+    assert all(re.search(r'alt="[^"]{20,}"', tag) for tag in re.findall(r"<img [^>]*>", text))

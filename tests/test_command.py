@@ -384,7 +384,7 @@ def test_logs_without_tensorboard_are_refused_with_the_way_out(tmp_path, monkeyp
 def test_a_record_that_is_not_there_is_named_with_those_that_are(command):
     result = invoke(command, "sinusoid-k7")
     assert result.exit_code == 1
-    assert "no record 'sinusoid-k7'; there are: glyphs-5w1s" in result.output
+    assert "no record 'sinusoid-k7'; there are: creatures-5w1s, glyphs-5w1s" in result.output
 
 
 def test_a_folder_without_records_is_named(tmp_path):

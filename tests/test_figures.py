@@ -51,6 +51,7 @@ def committed():
 
 COMMITTED = list(committed())
 PLACES = {
+    "drag_points": {"01"},
     "one_shot_game": {"01"},
     "your_score": {"02", "08"},
     "drag_theta": {"04"},
@@ -250,6 +251,20 @@ def test_descriptions_tell_most_letters_apart_and_two_drawings_of_one_mostly_agr
 
 
 BAD = {
+    "points above the plot": (
+        lambda s: f.drag_points({}, x=AXIS, y=AXIS + 4, inner_lr=0.01, still=s),
+        r"y in −6 … 6, got .* \[4\.0, 5\.0, 6\.0, 7\.0\]",
+    ),
+    "a point without a height": (
+        lambda s: f.drag_points({}, x=AXIS, y=AXIS[1:], inner_lr=0.01, still=s),
+        "as many points, got 4 and 3",
+    ),
+    "another learner's points": (
+        lambda s: f.drag_points(
+            {"mine": init_params(MLP(), seed=0)}, x=AXIS, y=AXIS, inner_lr=0.01, still=s
+        ),
+        "unknown learner 'mine'",
+    ),
     "another learner": (
         lambda s: f.sine_adapt({"mine": init_params(MLP(), seed=0)}, inner_lr=0.01, still=s),
         "unknown learner 'mine': plots.LEARNERS has MAML",

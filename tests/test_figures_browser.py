@@ -19,6 +19,7 @@ from maml_tutorial.plots import show
 
 pytestmark = pytest.mark.browser
 CHAPTERS = {
+    "drag_points": "01_learning_to_learn",
     "one_shot_game": "01_learning_to_learn",
     "drag_theta": "04_a_good_place_to_start",
     "m_steps_landscape": "04_a_good_place_to_start",
@@ -63,6 +64,29 @@ def lands(hands, act, selector: str, dx: float, dy: float) -> bool:
             return True
         hands.page.wait_for_timeout(50)
     return False
+
+
+def drag_points(hands) -> None:
+    def errors() -> list[float]:
+        texts = hands.find(".mf-key .mf-number").all_inner_texts()
+        return [float(text) for text in texts if text]
+
+    maml, pretrained = errors()
+    assert "after 1 step" in hands.text(".mf-key") and maml < 0.6 and pretrained > 4.5
+    # On the chapter's first screen: all points lie in a window of 900 pixels.
+    assert hands.find(".mf-knob").count() == 5
+    lowest = "e => Math.max(...e.map(k => k.getBoundingClientRect().bottom + scrollY))"
+    assert hands.find(".mf-knob").evaluate_all(lowest) < 900
+    assert lands(hands, hands.drag, ".mf-handle >> nth=1", 10, 40)
+    assert errors() != [maml, pretrained]
+    assert lands(hands, hands.swipe, ".mf-handle >> nth=3", 15, -50)
+    assert hands.changed_by(lambda: hands.press(".mf-handle >> nth=2", "ArrowUp", "ArrowLeft"))
+    hands.find("button:text('As at first')").click()
+    assert errors() == [maml, pretrained]
+    assert hands.changed_by(lambda: hands.tap("label:has-text('10')"))
+    assert "after 10 steps" in hands.text(".mf-key") and errors()[0] < maml
+    hands.press("input[type=radio]:checked", "Home", "ArrowLeft")
+    assert hands.changed_by(lambda: hands.find("button:text('Another wave')").click())
 
 
 def one_shot_game(hands) -> None:
@@ -219,6 +243,7 @@ def letter_adapt(hands) -> None:
 
 
 ACTS = {
+    "drag_points": drag_points,
     "one_shot_game": one_shot_game,
     "drag_theta": drag_theta,
     "m_steps_landscape": m_steps_landscape,

@@ -421,6 +421,58 @@ def the_first_points_are_an_ordinary_draw(hands: Hands) -> None:
         assert low < error(torch.tensor(first)[:, None], steps) < high
 
 
+def drag_points():
+    x = torch.tensor([-4.0, -1.5, 0.5, 2.0, 4.5])
+    return f.drag_points(LEARNERS, x=x, y=2 * torch.sin(x - 1), inner_lr=0.02, still=still())
+
+
+def the_curves_follow_the_points(hands: Hands) -> None:
+    """As `adapt` has them, against the wave that least squares find."""
+    hands.drag(".mf-handle >> nth=2", 10, -40)
+    grid = torch.linspace(-5, 5, 101)[:, None]
+    for steps in (0, 1, 10):
+        hands.find(f"label:text-is(' {steps}') input").check()
+        assert f"after {steps} step" in hands.text(".mf-key")
+        plot = hands.plot()
+        x, y = torch.tensor(plot.handles).float().split(1, dim=1)
+        waves = [torch.cat([at.sin(), at.cos()], dim=1) for at in (x, grid)]
+        best = waves[1] @ torch.linalg.lstsq(waves[0], y).solution
+        (thin,) = plot.lines(hands.colour("the wave that fits the points best"))
+        assert thin == approx(torch.cat([grid, best], dim=1).numpy(), abs=2 * PIXEL)
+        for name, params in LEARNERS.items():
+            inner = {"inner_lr": 0.02, "inner_steps": steps, "first_order": True}
+            phi = adapt(make_loss(MLP(), mse_loss), params, x, y, **inner)
+            predicted = predictor(MLP())(phi, grid).detach()
+            (curve,) = plot.lines(hands.colour(name))
+            assert curve == approx(torch.cat([grid, predicted], dim=1).numpy(), abs=2 * PIXEL)
+            said = hands.find(f'.mf-key li:has(span:text-is("{name}")) .mf-number').inner_text()
+            assert number(said) == approx(mse_loss(predicted, best).item(), abs=0.05)
+
+
+def loud_points():
+    """Weights three times as large, and a large step: descent runs off."""
+    louder = {name: {k: 3 * p for k, p in params.items()} for name, params in LEARNERS.items()}
+    x = torch.tensor([-4.0, -1.5, 0.5, 2.0, 4.5])
+    return f.drag_points(louder, x=x, y=2 * torch.sin(x), inner_lr=0.1, still=still())
+
+
+def a_curve_that_runs_off_is_called_so(hands: Hands) -> None:
+    hands.find("label:text-is(' 10') input").check()
+    assert hands.text(".mf-key").count("diverges") == len(LEARNERS)
+    assert not re.search("NaN|Infinity", hands.drawn())
+    hands.find("label:text-is(' 0') input").check()
+    assert "leaves the plot" in hands.text(".mf-key")
+
+
+def points_on_one_place(hands: Hands) -> None:
+    """No wave is the best there; the curves stay."""
+    for i in range(5):
+        hands.press(f".mf-handle >> nth={i}", *["Shift+ArrowLeft"] * 20)
+    assert "none: the points are too close together" in hands.text(".mf-key")
+    assert len(hands.plot().lines()) == len(LEARNERS)
+    assert not re.search("NaN|Infinity", hands.drawn() + hands.text(".mf-key"))
+
+
 # Letters: drawings of 4 × 4 fields, each with ink or without, no two alike.
 
 
@@ -616,6 +668,9 @@ CHECKS = {
     both_meta_gradients: meta_gradient,
     no_word_of_the_plots_is_hidden: meta_gradient,
     an_arrow_that_leaves_the_plot: meta_gradient,
+    the_curves_follow_the_points: drag_points,
+    a_curve_that_runs_off_is_called_so: loud_points,
+    points_on_one_place: drag_points,
     the_descent_on_a_wave: sine_adapt,
     a_descent_that_diverges: loud_networks,
     a_marker_at_the_last_step: sine_adapt,
@@ -703,6 +758,22 @@ FAULTS = {
         "slopes.arrow([state.theta, height], [Math.min(2, Math.max(-1, next)),",
         an_arrow_that_leaves_the_plot,
     ),
+    "a step too few under the points": Fault(
+        "drag_points",
+        "data.innerLr, state.steps)[state.steps]",
+        "data.innerLr, state.steps)[Math.max(0, state.steps - 1)]",
+        the_curves_follow_the_points,
+    ),
+    "the wave's sine and cosine swapped": Fault(
+        "drag_points",
+        "a * Math.sin(x) + b * Math.cos(x)",
+        "b * Math.sin(x) + a * Math.cos(x)",
+        the_curves_follow_the_points,
+    ),
+    "a curve that runs off unsaid": Fault(
+        "drag_points", 'return "diverges"', 'return ""', a_curve_that_runs_off_is_called_so
+    ),
+    "a wave through one place": Fault("drag_points", "det < 0.01", "det < 0", points_on_one_place),
     "an error that is no number": Fault(
         "sine_adapt", "error < 8 ? error : 8", "Math.min(error, 8)", a_descent_that_diverges
     ),
@@ -901,7 +972,7 @@ def test_a_figure_shows_the_packages_numbers(hands, check):
 
 
 @pytest.mark.parametrize(
-    "figure", [drag_theta, m_steps_landscape, meta_gradient, sine_adapt, letter_adapt]
+    "figure", [drag_points, drag_theta, m_steps_landscape, meta_gradient, sine_adapt, letter_adapt]
 )
 def test_a_figure_is_large_enough_for_a_phone(hands, figure):
     laid = hands(built(figure), width=340)

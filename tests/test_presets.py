@@ -9,12 +9,12 @@ from click.testing import CliRunner
 
 from maml_tutorial import presets
 from maml_tutorial.__main__ import main
-from maml_tutorial.presets import PRESETS, Glyphs, Omniglot, Sinusoid
+from maml_tutorial.presets import PRESETS, Creatures, Glyphs, Omniglot, Sinusoid
 from maml_tutorial.records import list_records, load_record
 from maml_tutorial.tasks import ImageClasses
 
 LABEL = re.compile(
-    r"((?P<source>letters|Omniglot) (?P<n_way>\d+)-way )?(?P<k_shot>\d+)-shot"
+    r"((?P<source>letters|animals|Omniglot) (?P<n_way>\d+)-way )?(?P<k_shot>\d+)-shot"
     r"(?P<upright>, upright)?(?P<within>, within one alphabet)?"
     r"(, (?P<protocol>transductive|inductive))?"
 )
@@ -39,6 +39,9 @@ PARTS = {
     ("letters", "train"): (2000, 2300),
     ("letters", "validation"): (2320, 2500),
     ("letters", "test"): (2520, 2700),
+    ("animals", "train"): (2720, 3000),
+    ("animals", "validation"): (3000, 3200),
+    ("animals", "test"): (3200, 3400),
 }
 
 
@@ -49,6 +52,7 @@ def _invented(monkeypatch):
 
     monkeypatch.setattr(presets, "load_omniglot", load("Omniglot"))
     monkeypatch.setattr(presets, "load_glyphs", load("letters"))
+    monkeypatch.setattr(presets, "load_creatures", load("animals"))
 
 
 def dealt(x):
@@ -68,7 +72,7 @@ def unseen(run, source):
     if isinstance(run, Omniglot) and not run.by_alphabet:
         trained = set(dealt(draw(run.sampler(), 3000).x_support)[0].flatten().tolist())
         return set(range(1623)) - trained
-    return set(range(*PARTS[source, "test" if source == "letters" else "evaluation"]))
+    return set(range(*PARTS[source, "evaluation" if source == "Omniglot" else "test"]))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -107,7 +111,8 @@ def test_a_run_is_trained_on_tasks_of_the_shape_that_it_is_judged_on(name):
     assert turns == ({0, 1, 2, 3} if isinstance(run, Omniglot) else {0})
     numbers = dealt(train.x_support)[0].flatten().tolist()
     if isinstance(run, Glyphs):
-        assert set(numbers) <= set(range(*PARTS["letters", "train"]))
+        source = "animals" if isinstance(run, Creatures) else "letters"
+        assert set(numbers) <= set(range(*PARTS[source, "train"]))
     if isinstance(run, Omniglot) and run.by_alphabet:
         assert set(numbers) <= set(range(*PARTS["Omniglot", "background"]))
 
@@ -124,7 +129,8 @@ def test_a_learning_curve_is_taken_after_the_steps_of_the_paper(name):
     run = PRESETS[name]
     steps = {5: 3, 20: 5}[run.n_way] if isinstance(run, Omniglot) else 1
     assert run.watched_steps == steps and steps in run.test_steps
-    watched = 2000 // run.n_way if isinstance(run, Omniglot) else 400
+    other = 100 if isinstance(run, Creatures) else 400
+    watched = 2000 // run.n_way if isinstance(run, Omniglot) else other
     assert run.n_watched_tasks == watched
 
 

@@ -18,7 +18,7 @@ def _(answer: dict[str, int]) -> str | None:
         return "N and K have changed places: one counts classes, the other examples of a class."
     hints = {
         "n_way": "`n_way` counts the classes of one task. What is a class here?",
-        "k_shot": "`k_shot` counts the labelled examples of *one* class.",
+        "k_shot": "`k_shot` counts the labelled examples of one class.",
         "support": "`support` counts all labelled recordings of the task, not those of one class.",
         "query": "`query` counts what the app is judged on, in one task.",
         "meta_training_tasks": "One outing, with other birds, is one task.",
@@ -61,9 +61,9 @@ def _(answer: Callable[[int, int, int], float]) -> str | None:
     hints = {
         four / 5: "In which of the five rounds is the guesser wrong? There is more than one way.",
         0.2**4: "So four rounds can be right; but which four, and what of the fifth?",
-        four: "This is *exactly* four. Somebody with five has at least four, too.",
-        five: "This is *more than* four. At least four includes four.",
-        1 - four - five: "This is the probability of *fewer*: who guesses seldom has four.",
+        four: "This is exactly four. Somebody with five has at least four, too.",
+        five: "This is more than four. At least four includes four.",
+        1 - four - five: "This is the probability of fewer: who guesses seldom has four.",
         6 / 32: "This is for a coin: a guess is right once in `n_way`.",
     }
     for wrong, hint in hints.items():

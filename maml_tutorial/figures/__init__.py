@@ -7,12 +7,13 @@ shows: one piece of HTML with a small script of its own. No network, no framewor
 from maml_tutorial.figures.landscapes import DEEP, band_levels, drag_theta, m_steps_landscape
 from maml_tutorial.figures.letters import letter_adapt, one_shot_game, your_score
 from maml_tutorial.figures.page import LiveFigure
-from maml_tutorial.figures.starts import meta_gradient, sine_adapt
+from maml_tutorial.figures.starts import drag_points, meta_gradient, sine_adapt
 
 __all__ = [
     "DEEP",
     "LiveFigure",
     "band_levels",
+    "drag_points",
     "drag_theta",
     "letter_adapt",
     "m_steps_landscape",

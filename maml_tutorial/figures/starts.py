@@ -1,11 +1,12 @@
 """Figures of one start that adapts: a network on a wave, and one parameter by hand."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from maml_tutorial.figures.page import LiveFigure, pack, page
+from maml_tutorial.figures.page import LiveFigure, pack, page, rounded
 from maml_tutorial.models import Params
 from maml_tutorial.plots import COLOURS, LEARNERS, Drawing
 
@@ -24,6 +25,71 @@ def _look(learner: str) -> str:
 def _in_order(params: Params) -> list[Tensor]:
     """Parameters layer by layer, weight before bias: a file of weights has an order of its own."""
     return [params[k] for k in sorted(params, key=lambda k: (int(k.split(".")[0]), "bias" in k))]
+
+
+def _networks(learners: Mapping[str, Params]) -> dict[str, Any]:
+    """The learners' layers, looks and packed weights, as the scripts unpack them."""
+    layers = {name: _in_order(params) for name, params in learners.items()}
+    shapes = {name: [tuple(p.shape) for p in params] for name, params in layers.items()}
+    weights = next(iter(shapes.values()))[::2]
+    sizes = [weights[0][1], *(shape[0] for shape in weights)]
+    if any(shape != next(iter(shapes.values())) for shape in shapes.values()):
+        raise ValueError(f"the networks must have one shape, got {shapes}")
+    if sizes[0] != 1 or sizes[-1] != 1:
+        raise ValueError(f"the network must take and give one number, got layers of {sizes}")
+    return {
+        "sizes": sizes,
+        "learners": [
+            {
+                "name": name,
+                "look": _look(name),
+                "weights": pack(torch.cat([p.flatten() for p in params])),
+            }
+            for name, params in layers.items()
+        ],
+    }
+
+
+def drag_points(
+    learners: Mapping[str, Params], *, x: Tensor, y: Tensor, inner_lr: float, still: Drawing
+) -> LiveFigure:
+    """Let the reader drag support points, and watch each start adapt to them in 0, 1 or 10 steps.
+
+    Gradient descent runs in the page itself, as `adapt` does it. Beside the learners' curves
+    stands the sine wave that fits the points best; their errors are measured against it.
+
+    Args:
+        learners: as for `sine_adapt`.
+        x: where the support points are when the figure opens, each between −5 and 5.
+        y: how high they are, each between −6 and 6.
+        inner_lr: α.
+        still: shown where no script runs.
+
+    Raises:
+        ValueError: if a point lies outside the plot, `x` and `y` are not as many, or a learner
+            is none that `sine_adapt` would take.
+
+    Example:
+        >>> import matplotlib.pyplot as plt
+        >>> from maml_tutorial.plots import show
+        >>> from maml_tutorial import MLP, init_params
+        >>> still = show(plt.figure(), alt="A wave.")
+        >>> x = torch.tensor([-3.0, 0.0, 2.0])
+        >>> figure = drag_points(
+        ...     {"MAML": init_params(MLP(), seed=0)}, x=x, y=x.sin(), inner_lr=0.01, still=still
+        ... )
+        >>> figure.html[:54]
+        '<div class="maml-figure" data-figure="drag_points" dat'
+    """
+    x, y = x.flatten(), y.flatten()
+    if len(x) != len(y) or not len(x):
+        raise ValueError(f"x and y must be as many points, got {len(x)} and {len(y)}")
+    if not ((x.abs() <= 5).all() and (y.abs() <= 6).all()):
+        raise ValueError(f"x must lie in −5 … 5 and y in −6 … 6, got {x.tolist()}, {y.tolist()}")
+    points = {"x": rounded(x), "y": rounded(y)}
+    data = {"innerLr": inner_lr, **points, **_networks(learners)}
+    label = "Interactive: two starts adapt to points that you drag"
+    return page("drag_points", data, label=label, still=still)
 
 
 def sine_adapt(learners: Mapping[str, Params], *, inner_lr: float, still: Drawing) -> LiveFigure:
@@ -54,26 +120,7 @@ def sine_adapt(learners: Mapping[str, Params], *, inner_lr: float, still: Drawin
     rates = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1)
     if inner_lr not in rates:
         raise ValueError(f"inner_lr must be one of {rates}, got {inner_lr!r}")
-    layers = {name: _in_order(params) for name, params in learners.items()}
-    shapes = {name: [tuple(p.shape) for p in params] for name, params in layers.items()}
-    weights = next(iter(shapes.values()))[::2]
-    sizes = [weights[0][1], *(shape[0] for shape in weights)]
-    if any(shape != next(iter(shapes.values())) for shape in shapes.values()):
-        raise ValueError(f"the networks must have one shape, got {shapes}")
-    if sizes[0] != 1 or sizes[-1] != 1:
-        raise ValueError(f"the network must take and give one number, got layers of {sizes}")
-    data = {
-        "innerLr": inner_lr,
-        "sizes": sizes,
-        "learners": [
-            {
-                "name": name,
-                "look": _look(name),
-                "weights": pack(torch.cat([p.flatten() for p in params])),
-            }
-            for name, params in layers.items()
-        ],
-    }
+    data = {"innerLr": inner_lr, **_networks(learners)}
     label = "Interactive: three starts adapt to a wave of your choice"
     return page("sine_adapt", data, label=label, still=still)
 
