@@ -11,7 +11,7 @@ from typing import Any
 import click
 import torch
 
-from maml_tutorial.jobs import Job, StoppedError
+from maml_tutorial.jobs import Job, StoppedError, rounding
 from maml_tutorial.parallel import is_first, joined, n_processes
 from maml_tutorial.presets import PRESETS, Preset
 from maml_tutorial.records import (
@@ -111,7 +111,12 @@ def evaluate_run(record: str, folder: Path, n_tasks: int, seed: int, save: bool)
     torch.set_num_threads(min(run.threads, torch.get_num_threads()))
     scores = judge(run, params, seed, n_tasks)
     if save:
-        changed = replace(found, scores=scores, seeds=found.seeds | {"test": seed})
+        changed = replace(
+            found,
+            scores=scores,
+            seeds=found.seeds | {"test": seed},
+            scored_on=describe_device(),
+        )
         click.echo(f"wrote {save_record(changed, folder)}")
 
 
@@ -144,7 +149,18 @@ def _record(name: str, folder: Path) -> Record:
     show_default=True,
     metavar="STEPS",
 )
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="On cuda all tasks are taken at once, unless --set chunk=... says otherwise.",
+)
+@click.option(
+    "--tf32",
+    is_flag=True,
+    help="Let the GPU round what it multiplies to TF32: sooner, and less exact.",
+)
 @click.option(
     "--compile",
     "compiled",
@@ -162,6 +178,7 @@ def train(
     resume: bool,
     checkpoint_every: int,
     device: str,
+    tf32: bool,
     compiled: bool,
     logs: bool,
     output: Path,
@@ -169,20 +186,23 @@ def train(
     """Meta-train PRESET, score it on unseen tasks, write record and weights into --output.
 
     Ctrl-C ends it after the step at hand and keeps a checkpoint; --resume goes on from there, and
-    gives the same numbers as a run that was never stopped (same machine, same number of processes
-    and threads).
+    gives the same numbers as a run that was never stopped (same machine and device, same number of
+    processes and threads, same chunks).
 
     torchrun --nproc-per-node 2 -m maml_tutorial train PRESET shares the tasks of each meta-batch
     between two processes; --output must be a folder that both can see.
     """
     preset = _changed(PRESETS[name], settings)
+    if device == "cuda" and not any(setting.startswith("chunk=") for setting in settings):
+        preset = replace(preset, chunk=None)  # the presets' chunks are chosen for a CPU
+    click.get_current_context().with_resource(rounding(tf32=tf32))
     steps = meta_steps or preset.meta_steps
     job = Job(
         preset=name,
         run=replace(preset, first_order=first_order or preset.first_order, meta_steps=steps),
         seed=seed,
         output=output,
-        options=_options(settings, first_order, meta_steps, device, compiled),
+        options=_options(settings, first_order, meta_steps, device, tf32, compiled),
         compiled=compiled,
         logs=logs,
         checkpoint_every=checkpoint_every,
@@ -217,6 +237,8 @@ def train(
         device=machine if processes == 1 else f"{processes} processes, each on {machine}",
         weights=weights,
         peak_mb=peak and peak // 1024,
+        scored_on=describe_device(str(place)),
+        tf32=tf32 if device == "cuda" else None,
     )
     click.echo(f"wrote {save_record(record, output)}")
     job.checkpoint.unlink(missing_ok=True)
@@ -227,6 +249,7 @@ def _options(
     first_order: bool,
     meta_steps: int | None,
     device: str,
+    tf32: bool,
     compiled: bool,
 ) -> str:
     """The options that decide what comes out, as words of the command."""
@@ -234,6 +257,7 @@ def _options(
     words += ["--first-order"] * first_order
     words += [f"--meta-steps {meta_steps}"] if meta_steps else []
     words += [f"--device {device}"] if device != "cpu" else []
+    words += ["--tf32"] * tf32
     words += ["--compile"] * compiled
     return "".join(f" {word}" for word in words)
 

@@ -31,11 +31,14 @@ class Record:
         scores: `{label: {inner steps: Score}}` on query sets of unseen tasks.
         history: `(step, loss)` pairs of the training.
         seconds: wall time of the training.
-        device: what it ran on.
+        device: what it was trained on.
         versions: of Python and the packages that matter.
         curve: `(step, {name: value})` pairs: the learning curve on unseen tasks.
         peak_mb: the most memory that one process of the training held, in MiB; None if unknown.
         weights: the SHA-256 of the weights that were kept beside the record; "" if none were.
+        scored_on: what the scores were taken on; "" in records that are older than it.
+        tf32: whether the GPU was allowed to round the factors of a product to ten binary digits
+            (see `rounding`); None on a CPU, and in records that are older than it.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Record:
     weights: str = ""
     curve: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     peak_mb: int | None = None
+    scored_on: str = ""
+    tf32: bool | None = None
 
 
 def describe_device(device: str = "cpu") -> str:

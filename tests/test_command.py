@@ -3,8 +3,10 @@
 import math
 import re
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -331,6 +333,91 @@ def test_a_device_that_is_not_there_is_said_in_a_line(monkeypatch, tmp_path):
         result.exit_code == 1 and "Error: device is 'cuda', but PyTorch finds no" in result.output
     )
     assert invoke("train", "sinusoid-k5", "--device", "tpu").exit_code == 2
+
+
+@pytest.fixture
+def called_cuda(monkeypatch):
+    """The command's device "cuda" is this CPU; it keeps what a GPU was allowed to round."""
+    seen = []
+
+    @contextmanager
+    def joined(device):
+        yield torch.device("cpu")
+
+    sampler, tests = presets.Sinusoid.sampler, presets.Sinusoid.tests
+
+    def watching(function):
+        def run(*arguments):
+            backends = torch.backends.cudnn, torch.backends.cuda.matmul
+            seen.append((function.__name__, *(backend.allow_tf32 for backend in backends)))
+            return function(*arguments)
+
+        return run
+
+    monkeypatch.setattr("maml_tutorial.__main__.joined", joined)
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    monkeypatch.setattr(presets.Sinusoid, "sampler", watching(sampler))
+    monkeypatch.setattr(presets.Sinusoid, "tests", watching(tests))
+    return seen
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_trained_and_judged_without_tf32_unless_it_is_asked_for(called_cuda, tmp_path, tf32):
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    options = ("--device", "cuda", *["--tf32"] * tf32, "--meta-steps", 1, "--output", tmp_path)
+    result = invoke("train", "sinusoid-k5", *options)
+    assert result.exit_code == 0, result.output
+    assert {name for name, *_ in called_cuda} == {"sampler", "tests"}
+    assert all(allowed == [tf32, tf32] for _, *allowed in called_cuda)
+    assert before == (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32)
+    record = load_record("sinusoid-k5", tmp_path)
+    assert record.tf32 is tf32 and ("--tf32" in record.command) == tf32
+    assert "--device cuda" in record.command and "thread" in record.scored_on
+
+
+def test_on_a_gpu_all_tasks_are_taken_at_once_unless_chunks_are_asked_for(
+    called_cuda, tmp_path, monkeypatch
+):
+    in_eights = replace(presets.PRESETS["sinusoid-k5"], chunk=8)
+    monkeypatch.setitem(presets.PRESETS, "sinusoid-k5", in_eights)
+    for device, options, chunk in (
+        ("cuda", (), None),
+        ("cuda", ("--set", "chunk=5"), 5),
+        ("cpu", (), 8),
+    ):
+        options = ("--device", device, "--meta-steps", 1, *options, "--output", tmp_path)
+        assert invoke("train", "sinusoid-k5", *options).exit_code == 0
+        record = load_record("sinusoid-k5", tmp_path)
+        assert record.config["chunk"] == chunk
+        assert (record.tf32 is None) == (device == "cpu")
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_on_a_gpu_the_gradient_is_recorded_inside_the_chunks_or_compiled(monkeypatch, compiled):
+    called = []
+
+    def noted(name):
+        def engine(gradient):
+            def run(params, tasks):
+                called.append((name, len(tasks.x_query)))
+                return gradient(params, tasks)
+
+            return run
+
+        return engine
+
+    for name in ("captured", "compiled"):
+        monkeypatch.setattr(jobs, name, noted(name))
+    run = replace(presets.PRESETS["sinusoid-k5"], chunk=3)
+    job = jobs.Job("sinusoid-k5", run, seed=0, output=Path(), compiled=compiled)
+    params = init_params(run.model(), seed=0)
+    tasks = run.sampler()(4, torch.Generator())
+    job._gradient(torch.device("cuda"))(params, tasks)
+    name = "compiled" if compiled else "captured"
+    assert called == [(name, 3), (name, 1)]
+    called.clear()
+    job._gradient(torch.device("cpu"))(params, tasks)
+    assert called == ([(name, 3), (name, 1)] if compiled else [])
 
 
 def test_the_learning_curve_and_how_the_run_was_made_stand_in_the_record(tmp_path, monkeypatch):

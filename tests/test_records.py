@@ -59,6 +59,17 @@ def test_a_record_from_before_medians_were_taken_is_read(tmp_path):
     assert found.median is None and found.n_diverged == 0 and str(found) == "0.5 ± 0.1"
 
 
+def test_a_record_from_before_it_told_of_a_gpu_is_read(tmp_path):
+    path = save_record(record(scored_on="a GPU", tf32=True), tmp_path)
+    found = load_record("a-run", tmp_path)
+    assert (found.scored_on, found.tf32) == ("a GPU", True)
+    fields = json.loads(path.read_text())
+    del fields["scored_on"], fields["tf32"]
+    path.write_text(json.dumps(fields))
+    found = load_record("a-run", tmp_path)
+    assert (found.scored_on, found.tf32) == ("", None)
+
+
 def test_an_unknown_record_is_named_with_those_there_are(tmp_path):
     save_record(record(), tmp_path)
     with pytest.raises(KeyError, match="'another'.*a-run"):
