@@ -1,5 +1,6 @@
 """`python -m maml_tutorial`: run a preset and write its record and its weights."""
 
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,6 +78,16 @@ def _changed(preset: Preset, settings: tuple[str, ...]) -> Preset:
     return replace(preset, **changes)
 
 
+def _record_name(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    """A word that can be a file's name, on any system; "" if none is asked for."""
+    if value is None:
+        return ""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
+        words = f"a record is named with letters, digits, - and _, got {value!r}"
+        raise click.BadParameter(words, ctx, param)
+    return value
+
+
 @main.command()
 @click.argument("record")
 @FOLDER
@@ -103,9 +114,11 @@ def show(record: str, folder: Path) -> None:
 def evaluate_run(record: str, folder: Path, n_tasks: int, seed: int, save: bool) -> None:
     """Score the weights of RECORD again, on other unseen tasks if the seed is another."""
     found = _record(record, folder)
-    run = run_of(found)
     try:
+        run = run_of(found)
         params = load_weights(found.name, folder)
+    except KeyError as error:
+        raise click.ClickException(error.args[0]) from error
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     torch.set_num_threads(min(run.threads, torch.get_num_threads()))
@@ -168,6 +181,13 @@ def _record(name: str, folder: Path) -> Record:
     help="Compile the meta-gradient first: minutes once, then faster steps.",
 )
 @click.option("--logs", is_flag=True, help="Write logs for TensorBoard beside the record.")
+@click.option(
+    "--name",
+    "called",
+    callback=_record_name,
+    metavar="NAME",
+    help="Name record and weights so; by default PRESET, or PRESET-first-order.",
+)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 def train(
     name: str,
@@ -181,6 +201,7 @@ def train(
     tf32: bool,
     compiled: bool,
     logs: bool,
+    called: str,
     output: Path,
 ) -> None:
     """Meta-train PRESET, score it on unseen tasks, write record and weights into --output.
@@ -202,7 +223,8 @@ def train(
         run=replace(preset, first_order=first_order or preset.first_order, meta_steps=steps),
         seed=seed,
         output=output,
-        options=_options(settings, first_order, meta_steps, device, tf32, compiled),
+        options=_options(settings, first_order, meta_steps, device, tf32, compiled, called),
+        called=called,
         compiled=compiled,
         logs=logs,
         checkpoint_every=checkpoint_every,
@@ -225,6 +247,7 @@ def train(
     torch.set_num_threads(min(job.run.threads, processes * threads))  # the others have parted
     record = Record(
         name=job.name,
+        preset=name,
         command=job.command(processes),
         config=asdict(job.run),
         seeds=job.seeds,
@@ -251,6 +274,7 @@ def _options(
     device: str,
     tf32: bool,
     compiled: bool,
+    called: str,
 ) -> str:
     """The options that decide what comes out, as words of the command."""
     words = [f"--set {setting}" for setting in settings]
@@ -259,6 +283,7 @@ def _options(
     words += [f"--device {device}"] if device != "cpu" else []
     words += ["--tf32"] * tf32
     words += ["--compile"] * compiled
+    words += [f"--name {called}"] if called else []
     return "".join(f" {word}" for word in words)
 
 

@@ -57,6 +57,7 @@ class Job:
         seed: of the first weights; seeds of tasks follow from it.
         output: the folder for checkpoints, logs, weights and the record.
         options: the options that were given, as words of the command.
+        called: the record's name, if it is to have one of its own.
         compiled: compile the meta-gradient first.
         logs: write logs for TensorBoard.
         checkpoint_every: steps between two checkpoints.
@@ -67,14 +68,15 @@ class Job:
     seed: int
     output: Path
     options: str = ""
+    called: str = ""
     compiled: bool = False
     logs: bool = False
     checkpoint_every: int = 1000
 
     @property
     def name(self) -> str:
-        """The record's name."""
-        return self.preset + ("-first-order" if self.run.first_order else "")
+        """The name of the record, the weights and the checkpoint."""
+        return self.called or self.preset + ("-first-order" if self.run.first_order else "")
 
     @property
     def checkpoint(self) -> Path:

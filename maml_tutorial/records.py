@@ -39,6 +39,7 @@ class Record:
         scored_on: what the scores were taken on; "" in records that are older than it.
         tf32: whether the GPU was allowed to round the factors of a product to ten binary digits
             (see `rounding`); None on a CPU, and in records that are older than it.
+        preset: the preset whose settings these are, changed or not; "" if it is none's.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Record:
     peak_mb: int | None = None
     scored_on: str = ""
     tf32: bool | None = None
+    preset: str = ""
 
 
 def describe_device(device: str = "cpu") -> str:
@@ -198,6 +200,7 @@ def load_record(name: str, folder: str | Path = RECORDS) -> Record:
         label: {int(steps): _score(value) for steps, value in by_steps.items()}
         for label, by_steps in fields["scores"].items()
     }
+    fields.setdefault("preset", name.removesuffix("-first-order"))  # older records do not say
     for pairs in ("history", "curve"):
         fields[pairs] = [tuple(pair) for pair in fields.get(pairs, [])]
     return Record(**fields)

@@ -21,12 +21,20 @@ N_WATCHES = 25
 def run_of(record: Record) -> Preset:
     """Return the settings with which a recorded run was made.
 
+    Raises:
+        KeyError: if it is the run of a preset that is not there; the error lists those that are.
+
     Example:
         >>> from maml_tutorial.records import load_record
         >>> run_of(load_record("glyphs-5w1s-first-order")).first_order
         True
     """
-    preset = PRESETS[record.name.removesuffix("-first-order")]
+    if record.preset not in PRESETS:
+        raise KeyError(
+            f"the record {record.name!r} is of the preset {record.preset!r}; there are: "
+            f"{', '.join(PRESETS)}"
+        )
+    preset = PRESETS[record.preset]
     known = {field.name for field in fields(preset)}
     return replace(preset, **{k: v for k, v in record.config.items() if k in known})
 

@@ -19,7 +19,7 @@ from maml_tutorial.episodes import EpisodeSampler, WithinGroups
 from maml_tutorial.evaluation import evaluate
 from maml_tutorial.gradients import chunked
 from maml_tutorial.models import MLP, ConvNet, init_params, make_loss, make_predict
-from maml_tutorial.records import load_record
+from maml_tutorial.records import load_record, save_record
 from maml_tutorial.relatives import fomaml, joint, maml
 from maml_tutorial.tasks import ImageClasses, SinusoidTasks
 from maml_tutorial.training import Training, cosine, outer_loop
@@ -218,6 +218,36 @@ def test_a_run_made_short_by_a_setting_is_unfinished_too(tmp_path, monkeypatch):
     invoke("train", "sinusoid-k5", "--set", "meta_steps=3", "--output", tmp_path)
     record = load_record("sinusoid-k5", tmp_path)
     assert (record.steps_done, record.steps_planned) == (3, 70_000)
+
+
+@pytest.mark.parametrize("options", [(), ("--first-order",)])
+def test_a_run_may_have_a_name_of_its_own_and_is_known_by_its_preset(
+    tmp_path, monkeypatch, options
+):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    named = ("--meta-steps", 3, *options, "--name", "a-short-1", "--output", tmp_path)
+    result = invoke("train", "sinusoid-k5", *named)
+    assert result.exit_code == 0, result.output
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a-short-1.json", "a-short-1.safetensors"]
+    record = load_record("a-short-1", tmp_path)
+    assert (record.name, record.preset) == ("a-short-1", "sinusoid-k5")
+    assert record.command.endswith("--name a-short-1 --seed 0")
+    again = ("evaluate", "a-short-1", "--folder", tmp_path, "--n-tasks", 100)
+    assert str(record.scores["5-shot"][1]) in invoke(*again).output
+    assert "a-short-1: 3 of 70000" in invoke("show", "a-short-1", "--folder", tmp_path).output
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", "a.safetensors", "", "-a", "a b", "a\n"])
+def test_a_name_that_cannot_be_a_files_is_refused(tmp_path, name):
+    result = invoke("train", "sinusoid-k5", "--name", name, "--output", tmp_path)
+    assert result.exit_code == 2 and "letters, digits, - and _" in result.output
+
+
+def test_a_run_of_a_preset_that_is_not_there_is_named_with_those_that_are(tmp_path):
+    save_record(replace(load_record("sinusoid-k5"), preset="sinusoid-k7"), tmp_path)
+    result = invoke("evaluate", "sinusoid-k5", "--folder", tmp_path)
+    assert result.exit_code == 1
+    assert "'sinusoid-k5' is of the preset 'sinusoid-k7'; there are: sinusoid-k5," in result.output
 
 
 def test_weights_that_are_not_there_are_named_with_the_command_that_makes_them(
