@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+import benchmarks.gpu as gpu
 import benchmarks.letters_search as letters_search
 import benchmarks.meta_step as meta_step
 import benchmarks.pretraining as pretraining
 from benchmarks.draw import draw
+from maml_tutorial.gradients import captured
 from maml_tutorial.presets import PRESETS
 from tools.notebooks import read
 
@@ -99,6 +101,36 @@ def test_the_words_beside_the_figure_say_what_was_measured():
         assert chunks["ms"]["2"] > 1.1 * chunks["ms"]["8"]
     chunks = {name: case.run.chunk for name, case in meta_step.CASES.items()}
     assert [*chunks.values()] == [None, None, 16, 16, 4]
+
+
+@pytest.mark.filterwarnings("ignore:no CUDA graph")
+def test_what_a_gpu_does_to_a_gradient_is_measured_against_float64():
+    found = gpu.measure(TINY.run, "cpu", rounds=1)
+    assert set(found) == {"CPU, float32", "float64", *gpu.ROUNDING}
+    assert found["float64"]["error"] < 1e-12 < 1e-9 < found["float32"]["error"] < 1e-5
+    assert found["float32"]["again"] == found["float32"]["recorded"] == 0
+    found = gpu.nudged(TINY.run)
+    assert 1e-9 < found["1e-07"] < 1e-5 < found["0.001"] < 0.1
+    assert set(gpu.loop(TINY.run, "cpu", rounds=1)) == {"draw ms", "step ms"}
+
+
+def test_captured_is_described_as_it_was_measured_on_a_gpu():
+    found = json.loads((ROOT / "benchmarks" / "gpu.json").read_text("utf-8"))["exact"]
+    words = " ".join(captured.__doc__.split())
+    assert set(found) == set(gpu.NAMES) and "on five presets" in words
+    times = [way["ms"] / way["ms recorded"] for way in (case["float32"] for case in found.values())]
+    assert f"{min(times):.1f} to {max(times):.1f} times as fast" in words
+    for name, case in found.items():
+        assert (
+            case["TF32 in convolutions"]["again"] == case["TF32 in convolutions"]["recorded"] == 0
+        )
+        apart = max(case["float32"]["again"], case["float32"]["recorded"])
+        if "no-conv" in name:
+            assert apart == 0
+        else:
+            low, high = (1e-7, 5e-7) if "5w" in name[:11] else (0.05, 0.075)
+            assert low < apart < high, name
+    assert "by 5e-7 of the gradient, in 20-way tasks by up to 7 %" in words
 
 
 @pytest.mark.parametrize("net", ["mean", "flat"])
