@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from maml_tutorial.plots import COLOURS, label_lines, show, style
 
@@ -50,6 +51,7 @@ def growing(axis: Axes, found: dict[str, list[float]], setting: str, label: str)
     for way in ("ours", "loop"):
         axis.plot(found[setting], found[way], **LOOKS[way], label=way)
     axis.set(xlabel=label, ylim=(0, None))
+    axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     label_lines(axis)
 
 

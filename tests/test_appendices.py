@@ -16,6 +16,7 @@ import torch
 import yaml
 from book_site import ROOT, built_book
 from bs4 import BeautifulSoup
+from docutils import nodes
 from docutils.nodes import make_id
 from test_package import ROW
 from torch import Tensor, nn
@@ -368,6 +369,58 @@ def test_averages_that_are_there_are_used_whatever_the_option_says() -> None:
     assert torch.equal(norm.train()(x), norm.eval()(x))
 
 
+def test_a_dataset_becomes_tasks_by_its_classes() -> None:
+    dataset = [(torch.full((1, 28, 28), float(c)), c) for c in (0, 1, 2) for _ in range(2 + c)]
+    n_classes = 3
+    recipe = "[torch.stack([x for x, y in dataset if y == c]) for c in range(n_classes)]"
+    assert recipe in page("troubleshooting")
+    classes = eval(recipe, {"torch": torch, "dataset": dataset, "n_classes": n_classes})
+    assert [len(some) for some in classes] == [2, 3, 4]
+    tasks = EpisodeSampler(classes, n_way=3, k_shot=1, k_query=1)(4, torch.Generator())
+    for x_s, y_s, x_q, y_q in zip(*tasks, strict=True):
+        shown = {int(y): x.mean() for x, y in zip(x_s, y_s, strict=True)}
+        assert all(x.mean() == shown[int(y)] for x, y in zip(x_q, y_q, strict=True))
+
+
+def test_rows_of_a_table_become_tasks_by_a_function() -> None:
+    rows = torch.rand(40, 2)
+    groups = rows.view(4, 10, 2)  # the column that names the task
+
+    def sampler(n_tasks: int, generator: torch.Generator) -> Task:
+        picked = []
+        for group in torch.randint(4, (n_tasks,), generator=generator):
+            drawn = groups[group][torch.randperm(10, generator=generator)]
+            picked.append((drawn[:3, :1], drawn[:3, 1:], drawn[3:, :1], drawn[3:, 1:]))
+        return Task(*map(torch.stack, zip(*picked, strict=True)))
+
+    learner = maml(make_loss(net := maml_tutorial.MLP(), mse_loss), inner_lr=0.01)
+    start, generator = init_params(net, seed=0), torch.Generator()
+    training = maml_tutorial.meta_train(
+        learner, start, sampler, meta_steps=2, generator=generator, progress=False
+    )
+    assert training.params.keys() == start.keys()
+
+
+def test_half_precision_is_as_far_off_as_the_page_says() -> None:
+    off = []
+    for net, loss, sampler, inner_lr in (
+        (maml_tutorial.MLP(), mse_loss, SinusoidTasks(), 0.01),
+        (
+            maml_tutorial.ConvNet(5, hidden=16),
+            cross_entropy,
+            EpisodeSampler(maml_tutorial.load_glyphs("train").images, n_way=5, k_shot=1, k_query=3),
+            0.4,
+        ),
+    ):
+        learner, start = maml(make_loss(net, loss), inner_lr=inner_lr), init_params(net, seed=0)
+        tasks = sampler(2, torch.Generator().manual_seed(0))
+        full = torch.cat([g.flatten() for g in learner.gradient(start, tasks)[1]])
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            half = torch.cat([g.flatten() for g in learner.gradient(start, tasks)[1]])
+        off.append(((half - full).norm() / full.norm()).item())
+    assert 0.002 < min(off) and max(off) < 0.05
+
+
 def test_the_recipes_for_ones_own_data_and_network_work(tmp_path: Path) -> None:
     net, tasks = maml_tutorial.MLP(), waves()
     one = tasks.map(lambda tensor: tensor[0])
@@ -549,7 +602,74 @@ def test_accuracies_of_a_record_are_shown_in_per_cent_and_errors_are_not(extensi
     record["config"]["n_way"] = 5
     record["scores"] = {label: {"0": [0.2, 0.004, 1000, 25000], "1": [0.8432, 0.0071, 1000, 25000]}}
     shown = record_block(record)[2].astext()
-    assert label in shown and "84.3 ± 0.7\u202f%" in shown and "20.0 ± 0.4\u202f%" in shown
+    assert "84.3 ± 0.7\u202f%" in shown and "20.0 ± 0.4\u202f%" in shown
+
+
+def cells_of(table) -> list[list[str]]:
+    return [[cell.astext() for cell in row.children] for row in table.findall(nodes.row)]
+
+
+def test_the_scores_of_a_record_stand_by_test_and_protocol(extension: None) -> None:
+    from records_table import scores_table
+
+    score = [0.9, 0.01, 1000, 9]
+    scores = {
+        "Omniglot, transductive": {"0": [0.2, 0.01, 1000, 9], "1": score},
+        "Omniglot, inductive": {"1": [0.8, 0.01, 1000, 9]},
+        "Omniglot, upright, transductive": {"1": [0.7, 0.01, 1000, 9]},
+    }
+    assert cells_of(scores_table(scores, percent=True)) == [
+        ["inner steps", "transductive", "inductive"],
+        ["Omniglot (1\u202f000 tasks)"],
+        ["0", "20.0 ± 1.0\u202f%", "–"],
+        ["1", "90.0 ± 1.0\u202f%", "80.0 ± 1.0\u202f%"],
+        ["Omniglot, upright (1\u202f000 tasks)"],
+        ["1", "70.0 ± 1.0\u202f%", "–"],
+    ]
+    waves = {
+        "5-shot": {"1": [0.34567, 0.0189, 1000, 10, 0.1234, 2], "10": [None, None, 9, 9, None, 9]}
+    }
+    assert cells_of(scores_table(waves)) == [
+        ["inner steps", "mean squared error", "median", "diverged"],
+        ["5-shot (1\u202f000 tasks)"],
+        ["1", "0.346 ± 0.019", "0.123", "2"],
+        ["10", "all 9 diverged", "–", "9"],
+    ]
+
+
+def test_every_score_of_every_record_stands_on_its_page(extension: None) -> None:
+    from records_table import percentage, record_block, score
+
+    for path in (ROOT / "maml_tutorial" / "data").glob("*.json"):
+        record = json.loads(path.read_text("utf-8"))
+        show = percentage if "n_way" in record["config"] else score
+        cells = [cell for row in cells_of(record_block(record)[2]) for cell in row]
+        for by_steps in record["scores"].values():
+            for value in by_steps.values():
+                assert show(value).split(", median")[0] in cells
+
+
+def test_a_folded_command_is_the_command(extension: None) -> None:
+    from records_table import folded
+
+    for path in (ROOT / "maml_tutorial" / "data").glob("*.json"):
+        command = json.loads(path.read_text("utf-8"))["command"]
+        lines = folded(command).splitlines()
+        assert max(map(len, lines)) <= 68
+        assert folded(command).replace(" \\\n    ", " ") == command
+
+
+def test_the_memory_of_a_meta_step_is_as_the_results_page_says() -> None:
+    text = page("results")
+    assert "four to eight times the memory" in text and "with one task at a time" in text
+    cases = json.loads((ROOT / "benchmarks" / "meta_step.json").read_text("utf-8"))["cases"]
+    for name, case in cases.items():
+        if "sine" not in name:
+            by_chunk, higher = case["by chunk"], case["peak MB"]["higher"]
+            assert 0.9 < by_chunk["peak MB"]["1"] / higher < 1.25
+            assert 0.8 < by_chunk["ms"]["1"] / case["ms"]["higher"] < 1.3
+            if "conv" in name:
+                assert 4 <= case["peak MB"]["ours"] / higher < 8.5
 
 
 def test_the_line_of_a_record_has_the_score_of_its_first_test(extension: None) -> None:

@@ -35,6 +35,7 @@ def quite_alone(predict, params, x_support, x_query):
 
 WRONG_08: list[tuple[str, object, str]] = [
     ("8.1", lambda n_way: math.log(n_way), "two numbers"),
+    ("8.1", lambda n_way: (1 / n_way, math.log(n_way)), "other order"),
     ("8.1", lambda n_way: (math.log(n_way), 100 / n_way), "share"),
     ("8.1", lambda n_way: (math.log(n_way), 0.5), "blind guesses"),
     ("8.1", lambda n_way: (math.log(1 / n_way), 1 / n_way), "not negative"),
@@ -50,6 +51,7 @@ WRONG_08: list[tuple[str, object, str]] = [
         "best image for each class",
     ),
     ("8.2", lambda outputs, labels: 100 * right(outputs, labels).mean(dim=-1), "Shares"),
+    ("8.2", lambda outputs, labels: right(outputs, labels).sum(dim=-1), "divide by"),
     ("8.2", lambda outputs, labels: 1 - right(outputs, labels).mean(dim=-1), "names the class"),
     ("8.3", {"A": "healthy"}, "five patients"),
     ("8.3", diagnosis(B="a leak"), "no diagnosis 'a leak'"),
@@ -63,5 +65,6 @@ WRONG_08: list[tuple[str, object, str]] = [
     ("8.4", lambda predict, params, x_support, x_query: predict(params, x_query), "transductive"),
     ("8.4", all_in_one, "so are all the query images"),
     ("8.4", with_support(lambda outputs: outputs[0]), "support image: where"),
-    ("8.4", quite_alone, "one batch"),
+    ("8.4", quite_alone, "quite alone"),
+    ("8.4", lambda predict, params, x_support, x_query: torch.ones(7, 5), "one batch"),
 ]

@@ -29,14 +29,14 @@ class BenchmarkTable(SphinxDirective):
 
 def benchmark_block(record: dict[str, Any]) -> list[nodes.Node]:
     """Return the block for a record of `benchmarks.meta_step`."""
-    heads = ("work", "way", "ms", "× higher", "× loop", "of peak", "memory")
+    heads = ("way", "ms", "× higher", "memory", "× loop", "of peak")
     rows = [row for name, case in record["cases"].items() for row in case_rows(name, case)]
     machine = record["machine"]
     words = (
         f"{machine['cores']} cores ({machine['processor']}), a matrix product reaches "
         f"{record['peak GFLOP/s']} GFLOP/s; {listed(record['versions'])}."
     )
-    chunks = ("work", "tasks together", "ms", "memory", "× higher’s memory")
+    chunks = ("tasks together", "ms", "memory", "× higher’s memory")
     together = [row for name, case in record["cases"].items() for row in chunk_rows(name, case)]
     return [
         table(heads, rows, "benchmark"),
@@ -47,49 +47,58 @@ def benchmark_block(record: dict[str, Any]) -> list[nodes.Node]:
 
 
 def case_rows(name: str, case: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return a row for each way that was timed.
+    """Return the name of the work, and a row for each way that was timed.
 
     Example:
         >>> case = {"ms": {"ours": 2.0, "higher": 6.0}, "share of peak": {"ours": 0.25, "higher": 0.1},
         ...         "times faster than higher": {"ours": 3.0, "higher": 1.0},
         ...         "times faster than loop": {"ours": 2.5, "higher": 0.8}, "peak MB": {"ours": 107.2}}
-        >>> case_rows("waves", case)[0]
-        ('waves', 'ours', '2.0', '3.0', '2.5', '25 %', '107 MB')
-        >>> case_rows("waves", case)[1][-1]
+        >>> case_rows("waves", case)[:2]
+        [('waves',), ('ours', '2.0', '3.0', '107 MB', '2.5', '25 %')]
+        >>> case_rows("waves", case)[2][3]
         '–'
     """
-    rows = []
+    rows: list[tuple[str, ...]] = [(name,)]
     for way in (way for way in WAYS if way in case["ms"]):
         memory = case["peak MB"].get(way)
         rows.append(
             (
-                name if not rows else "",
                 way,
-                f"{case['ms'][way]:.1f}",
+                milliseconds(case["ms"][way]),
                 f"{case['times faster than higher'][way]:.1f}",
+                "–" if memory is None else f"{memory:.0f} MB",
                 f"{case['times faster than loop'][way]:.1f}",
                 f"{100 * case['share of peak'][way]:.0f} %",
-                "–" if memory is None else f"{memory:.0f} MB",
             )
         )
     return rows
 
 
+def milliseconds(ms: float) -> str:
+    """Return a time in milliseconds, with a digit behind the point where it counts.
+
+    Example:
+        >>> milliseconds(2.839), milliseconds(264.196)
+        ('2.8', '264')
+    """
+    return f"{ms:.1f}" if ms < 100 else f"{ms:.0f}"
+
+
 def chunk_rows(name: str, case: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return a row for each number of tasks that were differentiated together.
+    """Return the work's name, and a row for each number of tasks differentiated together.
 
     Example:
         >>> case = {"by chunk": {"ms": {"1": 540.0, "2": 370.0}, "peak MB": {"1": 11.0, "2": 22.0}},
         ...         "peak MB": {"higher": 22.0}}
         >>> chunk_rows("conv", case)
-        [('conv', '1', '540', '11 MB', '0.5'), ('', '2', '370', '22 MB', '1.0')]
+        [('conv',), ('1', '540', '11 MB', '0.5'), ('2', '370', '22 MB', '1.0')]
         >>> chunk_rows("waves", {})
         []
     """
     found = case.get("by chunk", {"ms": {}})
-    rows = []
+    rows: list[tuple[str, ...]] = [(name,)] if found["ms"] else []
     for size, ms in found["ms"].items():
         memory = found["peak MB"][size]
         times = f"{memory / case['peak MB']['higher']:.1f}"
-        rows.append((name if not rows else "", size, f"{ms:.0f}", f"{memory:.0f} MB", times))
+        rows.append((size, milliseconds(ms), f"{memory:.0f} MB", times))
     return rows

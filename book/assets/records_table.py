@@ -72,29 +72,83 @@ def record_block(record: dict[str, Any]) -> list[nodes.Node]:
         ("seeds", listed(record["seeds"])),
         ("settings", listed(record["config"])),
     ]
+    command = folded(record["command"])
     return [
         nodes.rubric("", record["name"], ids=[anchor(record["name"])]),
-        nodes.literal_block(record["command"], record["command"], language="bash"),
+        nodes.literal_block(command, command, language="bash"),
         scores_table(record["scores"], percent="n_way" in record["config"]),
         table(("of this run", "value"), facts, "record-facts"),
     ]
 
 
+def folded(command: str, width: int = 66) -> str:
+    """Return a command on as many lines as it needs, in the way a shell reads it.
+
+    An option and its value stay together.
+
+    Example:
+        >>> print(folded("python -m maml_tutorial train glyphs-5w1s --seed 0", width=48))
+        python -m maml_tutorial train glyphs-5w1s \\
+            --seed 0
+    """
+    first, *options = command.split(" --")
+    lines = [first]
+    for option in options:
+        longer = f"{lines[-1]} --{option}"
+        if len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(f"    --{option}")
+    return " \\\n".join(lines)
+
+
 def scores_table(
     scores: dict[str, dict[str, list[float]]], *, percent: bool = False
 ) -> nodes.table:
-    """Return the scores: a row for each number of inner steps, a column for each label.
+    """Return the scores, in a part for each test: a row for each number of inner steps.
+
+    Accuracies stand in one column for each protocol of batch norm, errors in one for the mean,
+    one for the median and one for the tasks that diverged. So the table fits a phone.
 
     Args:
         scores: The record's scores.
         percent: They are accuracies, as of classes: shown in per cent, as papers do.
     """
-    steps = sorted({step for by_steps in scores.values() for step in by_steps}, key=int)
-    n_tasks = [next(iter(by_steps.values()))[2] for by_steps in scores.values()]
-    heads = [f"{label} ({spaced(n)} tasks)" for label, n in zip(scores, n_tasks, strict=True)]
-    show = percentage if percent else score
-    rows = [(step, *(show(column.get(step)) for column in scores.values())) for step in steps]
-    return table(("inner steps", *heads), rows, "record-scores")
+    parts: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for label, by_steps in scores.items():
+        test, _, protocol = label.rpartition(", ") if percent else (label, "", "")
+        parts.setdefault(test, {})[protocol] = by_steps
+    if percent:
+        heads: tuple[str, ...] = tuple(dict.fromkeys(p for part in parts.values() for p in part))
+    else:
+        heads = ("mean squared error", "median", "diverged")
+    rows: list[tuple[str, ...]] = []
+    for test, part in parts.items():
+        columns = [*part.values()]
+        n_tasks = next(iter(columns[0].values()))[2]
+        rows.append((f"{test} ({spaced(n_tasks)} tasks)",))
+        for step in sorted({step for column in columns for step in column}, key=int):
+            if percent:
+                found = [percentage(part.get(head, {}).get(step)) for head in heads]
+            else:
+                found = errors(columns[0].get(step))
+            rows.append((step, *found))
+    return table(("inner steps", *heads), rows, "record-parts")
+
+
+def errors(value: list[float] | None) -> tuple[str, str, str]:
+    """Return an error's mean and interval, its median, and how many tasks diverged.
+
+    Example:
+        >>> errors([0.34567, 0.0189, 1000, 10, 0.1234, 2])
+        ('0.346 ± 0.019', '0.123', '2')
+        >>> errors([0.34567, 0.0189, 1000, 10])
+        ('0.346 ± 0.019', '–', '–')
+    """
+    mean, _, rest = score(value).partition(", median ")
+    median, _, _ = rest.partition(";")
+    kept = value is not None and len(value) > 5
+    return mean, median or "–", str(value[5]) if kept else "–"
 
 
 def score(value: list[float] | None) -> str:
@@ -168,13 +222,14 @@ def listed(values: dict[str, Any]) -> str:
 
 
 def table(
-    heads: Iterable[str], rows: Iterable[Iterable[str | nodes.Node]], css_class: str
+    heads: Iterable[str], rows: Iterable[tuple[str | nodes.Node, ...]], css_class: str
 ) -> nodes.table:
-    """Return a table with one heading row."""
+    """Return a table with one heading row; a row of one text is a heading of those below it."""
     heads = tuple(heads)
     group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in heads), cols=len(heads))
     group += nodes.thead("", row(heads))
-    group += nodes.tbody("", *(row(cells) for cells in rows))
+    parts = ((heading(*cells, len(heads)) if len(cells) == 1 else row(cells)) for cells in rows)
+    group += nodes.tbody("", *parts)
     return nodes.table("", group, classes=[css_class])
 
 
@@ -182,3 +237,9 @@ def row(cells: Iterable[str | nodes.Node]) -> nodes.row:
     """Return one row of a table, of texts or of nodes such as links."""
     parts = (nodes.Text(cell) if isinstance(cell, str) else cell for cell in cells)
     return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", part)) for part in parts))
+
+
+def heading(words: str, columns: int) -> nodes.row:
+    """Return a row of one cell as wide as the table, which names the rows below it."""
+    strong = nodes.paragraph("", "", nodes.strong("", words))
+    return nodes.row("", nodes.entry("", strong, morecols=columns - 1), classes=["part"])

@@ -18,6 +18,8 @@ def _(guessing: Callable[[int], tuple[float, float]]) -> str | None:
     if not isinstance(answer, tuple) or len(answer) != 2:
         return "Return two numbers: the cross-entropy, then the accuracy."
     loss, accuracy = (float(value) for value in answer)
+    if math.isclose(loss, 0.2, rel_tol=1e-6) and math.isclose(accuracy, math.log(5), rel_tol=1e-4):
+        return "Both are right, in the other order: the cross-entropy first, then the accuracy."
     if math.isclose(accuracy, 20.0, rel_tol=1e-6):
         return "The accuracy is asked for as a share, between 0 and 1."
     if not math.isclose(accuracy, 0.2, rel_tol=1e-6):
@@ -54,6 +56,8 @@ def _(task_accuracy: Callable[[Tensor, Tensor], Tensor]) -> str | None:
         return "This picks the best image for each class. The classes stand on the last axis."
     if torch.allclose(got, 100 * right):
         return "Shares, please, between 0 and 1."
+    if torch.allclose(got, labels.shape[1] * right):
+        return "These are numbers of right answers: divide by the query images of a task."
     return None if torch.allclose(got, right) else "The largest output names the class."
 
 
@@ -61,7 +65,7 @@ DIAGNOSIS = {
     "A": "healthy",
     "B": "labels keep an order",
     "C": "support and query unrelated",
-    "D": "inner step too short",
+    "D": "inner step too small",
     "E": "too few classes",
 }
 LOOK_AT = {
@@ -110,6 +114,9 @@ def _(one_by_one: Callable[[PredictFn, Params, Tensor, Tensor], Tensor]) -> str 
     hints = {
         "All query images were together: this is the transductive protocol.": predict(
             params, x_query
+        ),
+        "Each query image was quite alone: let the support images keep it company.": (
+            torch.cat([predict(params, x[None]) for x in x_query])
         ),
         "The support images are there, but so are all the query images.": company(x_query),
         "These are outputs for a support image: where in the batch did you put the query?": (
