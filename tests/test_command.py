@@ -321,14 +321,17 @@ def test_whole_alphabets_are_held_back_if_asked(real, tmp_path, monkeypatch):
 def test_scores_taken_again_are_written_into_the_record_if_asked(tmp_path, monkeypatch):
     monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
     invoke("train", "sinusoid-k5", "--meta-steps", 3, "--output", tmp_path)
-    before = load_record("sinusoid-k5", tmp_path)
+    before = replace(load_record("sinusoid-k5", tmp_path), scored_on="a GPU")
+    save_record(before, tmp_path)
     again = ("evaluate", "sinusoid-k5", "--folder", tmp_path, "--n-tasks", 50, "--seed", 7)
     invoke(*again)
     assert load_record("sinusoid-k5", tmp_path) == before
     invoke(*again, "--save")
     after = load_record("sinusoid-k5", tmp_path)
     assert after.scores["5-shot"][1].n_tasks == 50 and after.seeds["test"] == 7
-    assert replace(after, scores=before.scores, seeds=before.seeds) == before
+    assert "CPU" in after.scored_on
+    same = {"scores": before.scores, "seeds": before.seeds, "scored_on": "a GPU"}
+    assert replace(after, **same) == before
 
 
 def test_the_settings_are_the_papers():

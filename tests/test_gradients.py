@@ -161,13 +161,16 @@ def equal(one, other):
 def test_what_is_recorded_once_is_the_same_on_other_parameters_and_tasks(gpu, name, first_order):
     gradient = problem(name, first_order=first_order)[0]
     recorded, found, expected = captured(gradient), [], []
-    for seed in (0, 5, 9):
-        _, params, tasks = problem(name, seed=seed)
+    given = [problem(name, seed=seed)[1:] for seed in (0, 5, 9)]
+    for params, tasks in given:
         found.append(recorded(params, tasks))
         expected.append(problem(name, first_order=first_order)[0](params, tasks))
     assert gradient.calls == [4] * 4  # three to get ready, one that is recorded
     assert all(map(equal, found, expected))  # the earlier ones too: each result is its own
     assert not equal(found[0], found[1])
+    (first, tasks), (untouched, as_drawn) = given[0], problem(name, seed=0)[1:]
+    assert all(torch.equal(p, untouched[key]) for key, p in first.items())
+    assert all(map(torch.equal, tasks, as_drawn))
 
 
 def test_other_shapes_are_recorded_anew_and_the_first_ones_kept(gpu):
