@@ -1,7 +1,9 @@
 """The benchmark compares like with like."""
 
 import json
+import re
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,34 @@ def test_captured_is_described_as_it_was_measured_on_a_gpu():
             low, high = (1e-7, 5e-7) if "5w" in name[:11] else (0.05, 0.075)
             assert low < apart < high, name
     assert "by 5e-7 of the gradient, in 20-way tasks by up to 7 %" in words
+
+
+def per_cent(error):
+    """One figure of a small error, whole per cent of a large one."""
+    share = 100 * error
+    return f"{share:.0f}\u00a0%" if share >= 9.5 else f"{Decimal(f'{share:.1g}'):f}\u00a0%"
+
+
+def test_the_omniglot_page_says_what_tf32_does_as_it_was_measured():
+    record = json.loads((ROOT / "benchmarks" / "gpu.json").read_text("utf-8"))
+    cells = read(ROOT / "book" / "appendix" / "omniglot_reproduced.ipynb").cells
+    text = next(cell.source for cell in cells if "benchmarks.gpu" in cell.source)
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "%" in line]
+    five, twenty, *_ = names = ["5w1s", "20w1s", "5w5s", "20w5s", "5w1s-no-conv"]
+    for name, row in zip(names, rows, strict=True):
+        ways = record["exact"][f"omniglot-{name}"]
+        errors = [ways[way]["error"] for way in ("CPU, float32", "float32", "TF32")]
+        assert row.endswith(f"| {' | '.join(map(per_cent, errors))} |")
+        n_way, k_shot = re.findall(r"\d+", name)
+        convolution = ", no convolution" if "conv" in name else ""
+        assert row.startswith(f"| {n_way}-way {k_shot}-shot{convolution} | ")
+    step = {n: record["loop"][f"omniglot-{n}"]["step ms"] for n in (five, twenty)}
+    assert f"a step took {step[five]:.1f} ms" in text
+    assert f"with twenty ways {step[twenty]:.0f} instead" in text
+    moved = {n: record["nudged"][f"omniglot-{n}"]["0.001"] for n in (five, twenty)}
+    assert f"{100 * moved[five]:.0f} % with five ways" in text
+    assert f"{100 * moved[twenty]:.0f} % with twenty" in text
+    assert 1 / 7 < record["exact"][f"omniglot-{five}"]["TF32"]["error"] < 1 / 6  # "a sixth"
 
 
 @pytest.mark.parametrize("net", ["mean", "flat"])
