@@ -20,7 +20,7 @@ from maml_tutorial.evaluation import (
 from maml_tutorial.exercises import check
 from maml_tutorial.folders import load_folder
 from maml_tutorial.glyphs import load_glyphs
-from maml_tutorial.gradients import chunked, compiled
+from maml_tutorial.gradients import captured, chunked, compiled
 from maml_tutorial.learners import Learner
 from maml_tutorial.maml import maml_loss, over_tasks
 from maml_tutorial.models import (
@@ -68,6 +68,7 @@ __all__ = [
     "adapt",
     "anil",
     "boil",
+    "captured",
     "cavia",
     "check",
     "chunked",

@@ -1,5 +1,6 @@
 """`python -m maml_tutorial`: run a preset and write its record and its weights."""
 
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 import click
 import torch
 
-from maml_tutorial.jobs import Job, StoppedError
+from maml_tutorial.jobs import Job, StoppedError, rounding
 from maml_tutorial.parallel import is_first, joined, n_processes
 from maml_tutorial.presets import PRESETS, Preset
 from maml_tutorial.records import (
@@ -77,6 +78,16 @@ def _changed(preset: Preset, settings: tuple[str, ...]) -> Preset:
     return replace(preset, **changes)
 
 
+def _record_name(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    """A word that can be a file's name, on any system; "" if none is asked for."""
+    if value is None:
+        return ""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
+        words = f"a record is named with letters, digits, - and _, got {value!r}"
+        raise click.BadParameter(words, ctx, param)
+    return value
+
+
 @main.command()
 @click.argument("record")
 @FOLDER
@@ -103,15 +114,22 @@ def show(record: str, folder: Path) -> None:
 def evaluate_run(record: str, folder: Path, n_tasks: int, seed: int, save: bool) -> None:
     """Score the weights of RECORD again, on other unseen tasks if the seed is another."""
     found = _record(record, folder)
-    run = run_of(found)
     try:
+        run = run_of(found)
         params = load_weights(found.name, folder)
+    except KeyError as error:
+        raise click.ClickException(error.args[0]) from error
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     torch.set_num_threads(min(run.threads, torch.get_num_threads()))
     scores = judge(run, params, seed, n_tasks)
     if save:
-        changed = replace(found, scores=scores, seeds=found.seeds | {"test": seed})
+        changed = replace(
+            found,
+            scores=scores,
+            seeds=found.seeds | {"test": seed},
+            scored_on=describe_device(),
+        )
         click.echo(f"wrote {save_record(changed, folder)}")
 
 
@@ -144,7 +162,18 @@ def _record(name: str, folder: Path) -> Record:
     show_default=True,
     metavar="STEPS",
 )
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="On cuda all tasks are taken at once, unless --set chunk=... says otherwise.",
+)
+@click.option(
+    "--tf32",
+    is_flag=True,
+    help="Let the GPU round what it multiplies to TF32: sooner, and less exact.",
+)
 @click.option(
     "--compile",
     "compiled",
@@ -152,6 +181,13 @@ def _record(name: str, folder: Path) -> Record:
     help="Compile the meta-gradient first: minutes once, then faster steps.",
 )
 @click.option("--logs", is_flag=True, help="Write logs for TensorBoard beside the record.")
+@click.option(
+    "--name",
+    "called",
+    callback=_record_name,
+    metavar="NAME",
+    help="Name record and weights so; by default PRESET, or PRESET-first-order.",
+)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 def train(
     name: str,
@@ -162,27 +198,33 @@ def train(
     resume: bool,
     checkpoint_every: int,
     device: str,
+    tf32: bool,
     compiled: bool,
     logs: bool,
+    called: str,
     output: Path,
 ) -> None:
     """Meta-train PRESET, score it on unseen tasks, write record and weights into --output.
 
     Ctrl-C ends it after the step at hand and keeps a checkpoint; --resume goes on from there, and
-    gives the same numbers as a run that was never stopped (same machine, same number of processes
-    and threads).
+    gives the same numbers as a run that was never stopped (same machine and device, same number of
+    processes and threads, same chunks).
 
     torchrun --nproc-per-node 2 -m maml_tutorial train PRESET shares the tasks of each meta-batch
     between two processes; --output must be a folder that both can see.
     """
     preset = _changed(PRESETS[name], settings)
+    if device == "cuda" and not any(setting.startswith("chunk=") for setting in settings):
+        preset = replace(preset, chunk=None)  # the presets' chunks are chosen for a CPU
+    click.get_current_context().with_resource(rounding(tf32=tf32))
     steps = meta_steps or preset.meta_steps
     job = Job(
         preset=name,
         run=replace(preset, first_order=first_order or preset.first_order, meta_steps=steps),
         seed=seed,
         output=output,
-        options=_options(settings, first_order, meta_steps, device, compiled),
+        options=_options(settings, first_order, meta_steps, device, tf32, compiled, called),
+        called=called,
         compiled=compiled,
         logs=logs,
         checkpoint_every=checkpoint_every,
@@ -205,6 +247,7 @@ def train(
     torch.set_num_threads(min(job.run.threads, processes * threads))  # the others have parted
     record = Record(
         name=job.name,
+        preset=name,
         command=job.command(processes),
         config=asdict(job.run),
         seeds=job.seeds,
@@ -217,6 +260,8 @@ def train(
         device=machine if processes == 1 else f"{processes} processes, each on {machine}",
         weights=weights,
         peak_mb=peak and peak // 1024,
+        scored_on=describe_device(str(place)),
+        tf32=tf32 if device == "cuda" else None,
     )
     click.echo(f"wrote {save_record(record, output)}")
     job.checkpoint.unlink(missing_ok=True)
@@ -227,14 +272,18 @@ def _options(
     first_order: bool,
     meta_steps: int | None,
     device: str,
+    tf32: bool,
     compiled: bool,
+    called: str,
 ) -> str:
     """The options that decide what comes out, as words of the command."""
     words = [f"--set {setting}" for setting in settings]
     words += ["--first-order"] * first_order
     words += [f"--meta-steps {meta_steps}"] if meta_steps else []
     words += [f"--device {device}"] if device != "cpu" else []
+    words += ["--tf32"] * tf32
     words += ["--compile"] * compiled
+    words += [f"--name {called}"] if called else []
     return "".join(f" {word}" for word in words)
 
 

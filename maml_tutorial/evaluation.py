@@ -258,7 +258,8 @@ def evaluate(
                 outputs = _for_each(predict, phi, tasks.x_support)
                 marks["support"][s].add(metric, outputs, tasks.y_support)
                 if alone and s in steps:
-                    outputs = _for_each(alone, phi, tasks.x_support, tasks.x_query, chunk_size=1)
+                    halves = tasks.x_support, tasks.x_query
+                    outputs = _for_each(alone, phi, *halves, chunk_size=_at_once(*halves))
                 else:
                     outputs = _for_each(predict, phi, tasks.x_query)
                 marks["query"][s].add(metric, outputs, tasks.y_query)
@@ -323,6 +324,18 @@ def _for_each(function: Callable[..., Any], *data: Any, chunk_size: int | None =
         except (RuntimeError, ValueError):
             pass  # a loop gives the same, or an error that is easier to read
     return over_tasks(function, vectorised=False)(*data)
+
+
+def _at_once(x_support: Data, x_query: Data) -> int:
+    """How many tasks to predict together, where each query input has a support set of its own.
+
+    One on a CPU; on a GPU as many as make twenty thousand inputs.
+    """
+    first = tree_leaves(x_query)[0]
+    if isinstance(x_query, list) or first.device.type == "cpu":
+        return 1
+    n_support, n_query = tree_leaves(x_support)[0].shape[1], first.shape[1]
+    return max(1, 20_000 // (n_query * (n_support + 1)))
 
 
 def predict_alone(predict: PredictFn, params: Params, x_support: Data, x_query: Data) -> Tensor:

@@ -20,6 +20,7 @@ from maml_tutorial.relatives import maml
 from maml_tutorial.tasks import ImageClasses, SinusoidTasks, TaskSampler
 
 BATCH_NORMS: tuple[BatchNorm, ...] = ("transductive", "inductive")
+Device = torch.device | str
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Run:
         )
 
     def engine(self, gradient: MetaGradient) -> MetaGradient:
-        """Take the same meta-gradient in the chunks of this run."""
+        """Take the same meta-gradient in the chunks of this run, which are chosen for a CPU."""
         return chunked(self.chunk)(gradient) if self.chunk else gradient
 
 
@@ -85,8 +86,8 @@ class Sinusoid(Run):
         """Return the network."""
         return MLP()
 
-    def sampler(self) -> TaskSampler:
-        """Return the tasks of meta-training."""
+    def sampler(self, device: Device = "cpu") -> TaskSampler:
+        """Return the tasks of meta-training; they are drawn where the generator is."""
         return SinusoidTasks(self.k_shot, self.k_shot)
 
     def tests(self) -> Iterator[Test]:
@@ -120,9 +121,9 @@ class Glyphs(Run):
     def _episodes(self, images: Tensor | list[Tensor]) -> TaskSampler:
         return EpisodeSampler(images, n_way=self.n_way, k_shot=self.k_shot, k_query=self.k_query)
 
-    def sampler(self) -> TaskSampler:
-        """Return the tasks of meta-training."""
-        return self._episodes(load_glyphs("train").images)
+    def sampler(self, device: Device = "cpu") -> TaskSampler:
+        """Return the tasks of meta-training, to be drawn on a device."""
+        return self._episodes(_moved(load_glyphs("train").images, device))
 
     def tests(self) -> Iterator[Test]:
         """Give the tests one after the other.
@@ -160,9 +161,9 @@ class Creatures(Glyphs):
         """Return the network, for pictures in colour."""
         return ConvNet(self.n_way, n_in=3, hidden=self.hidden)
 
-    def sampler(self) -> TaskSampler:
-        """Return the tasks of meta-training."""
-        return self._episodes(load_creatures("train").images)
+    def sampler(self, device: Device = "cpu") -> TaskSampler:
+        """Return the tasks of meta-training, to be drawn on a device."""
+        return self._episodes(_moved(load_creatures("train").images, device))
 
     def tests(self) -> Iterator[Test]:
         """Give the tests one after the other."""
@@ -227,13 +228,17 @@ class Omniglot(Run):
     def _shape(self) -> dict[str, Any]:
         return {"n_way": self.n_way, "k_shot": self.k_shot, "k_query": self.k_shot}
 
-    def sampler(self) -> TaskSampler:
-        """Return the tasks of meta-training.
+    def sampler(self, device: Device = "cpu") -> TaskSampler:
+        """Return the tasks of meta-training, to be drawn on a device: the same on each.
 
         Raises:
             OSError: where there is neither a copy of Omniglot nor a network.
         """
-        return EpisodeSampler(self._characters(train=True).images, **self._shape(), rotations=True)
+        images = _moved(self._characters(train=True).images, device)
+        if torch.device(device).type == "cpu":
+            return EpisodeSampler(images, **self._shape(), rotations=True)
+        # There to choose what to turn would be to wait for the GPU: all turns lie ready.
+        return EpisodeSampler(every_turn(images), **self._shape())
 
     def tests(self) -> Iterator[Test]:
         """Give the tests one after the other; the paper's protocol first.
@@ -252,6 +257,23 @@ class Omniglot(Run):
             within = WithinGroups(unseen, **self._shape())
             yield Test(f"{shape}, within one alphabet, transductive", within)
             yield Test(f"{shape}, within one alphabet, inductive", within, "inductive")
+
+
+def _moved(images: Tensor | list[Tensor], device: Device) -> Tensor:
+    """Images of classes of equal size, as all of these are."""
+    return torch.as_tensor(images).to(device)
+
+
+def every_turn(images: Tensor) -> Tensor:
+    """Return the classes followed by the same turned by 90°, 180° and 270°.
+
+    A sampler of these draws what one with `rotations=True` draws of the classes themselves.
+
+    Example:
+        >>> every_turn(torch.zeros(30, 20, 1, 28, 28)).shape
+        torch.Size([120, 20, 1, 28, 28])
+    """
+    return torch.cat([torch.rot90(images, quarter, dims=(-2, -1)) for quarter in range(4)])
 
 
 Preset = Sinusoid | Glyphs | Creatures | Omniglot

@@ -31,11 +31,15 @@ class Record:
         scores: `{label: {inner steps: Score}}` on query sets of unseen tasks.
         history: `(step, loss)` pairs of the training.
         seconds: wall time of the training.
-        device: what it ran on.
+        device: what it was trained on.
         versions: of Python and the packages that matter.
         curve: `(step, {name: value})` pairs: the learning curve on unseen tasks.
         peak_mb: the most memory that one process of the training held, in MiB; None if unknown.
         weights: the SHA-256 of the weights that were kept beside the record; "" if none were.
+        scored_on: what the scores were taken on; "" in records that are older than it.
+        tf32: whether the GPU was allowed to round the factors of a product to ten binary digits
+            (see `rounding`); None on a CPU, and in records that are older than it.
+        preset: the preset whose settings these are, changed or not; "" if it is none's.
     """
 
     name: str
@@ -52,6 +56,9 @@ class Record:
     weights: str = ""
     curve: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     peak_mb: int | None = None
+    scored_on: str = ""
+    tf32: bool | None = None
+    preset: str = ""
 
 
 def describe_device(device: str = "cpu") -> str:
@@ -193,6 +200,7 @@ def load_record(name: str, folder: str | Path = RECORDS) -> Record:
         label: {int(steps): _score(value) for steps, value in by_steps.items()}
         for label, by_steps in fields["scores"].items()
     }
+    fields.setdefault("preset", name.removesuffix("-first-order"))  # older records do not say
     for pairs in ("history", "curve"):
         fields[pairs] = [tuple(pair) for pair in fields.get(pairs, [])]
     return Record(**fields)

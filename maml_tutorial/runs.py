@@ -12,6 +12,7 @@ from maml_tutorial.evaluation import Score, evaluate
 from maml_tutorial.models import Params, make_predict
 from maml_tutorial.presets import PRESETS, Preset, Test
 from maml_tutorial.records import Record
+from maml_tutorial.tasks import Task, TaskSampler
 
 Watch = Callable[[int, float, Params], dict[str, float]]
 N_WATCHES = 25
@@ -20,12 +21,20 @@ N_WATCHES = 25
 def run_of(record: Record) -> Preset:
     """Return the settings with which a recorded run was made.
 
+    Raises:
+        KeyError: if it is the run of a preset that is not there; the error lists those that are.
+
     Example:
         >>> from maml_tutorial.records import load_record
         >>> run_of(load_record("glyphs-5w1s-first-order")).first_order
         True
     """
-    preset = PRESETS[record.name.removesuffix("-first-order")]
+    if record.preset not in PRESETS:
+        raise KeyError(
+            f"the record {record.name!r} is of the preset {record.preset!r}; there are: "
+            f"{', '.join(PRESETS)}"
+        )
+    preset = PRESETS[record.preset]
     known = {field.name for field in fields(preset)}
     return replace(preset, **{k: v for k, v in record.config.items() if k in known})
 
@@ -56,18 +65,39 @@ def evaluate_run(
 ) -> dict[int, Score]:
     """Return `{inner steps: Score}` on the query sets of `n_tasks` tasks of one test."""
     model = run.model()
+    sampler, batch_size = test.sampler, run.test_batch_size
+    if next(iter(params.values())).device.type != "cpu":
+        sampler, batch_size = in_parts(sampler, batch_size), 5 * batch_size
     return evaluate(
         run.learner(model),
         make_predict(model),
         run.metric,
         params,
-        test.sampler,
+        sampler,
         inner_steps=steps,
         n_tasks=n_tasks,
         generator=torch.Generator().manual_seed(seed),
         batch_norm=test.batch_norm,
-        batch_size=run.test_batch_size,
+        batch_size=batch_size,
     ).query
+
+
+def in_parts(sampler: TaskSampler, size: int) -> TaskSampler:
+    """Draw as many tasks as are asked for, `size` at a time: a larger batch of the same tasks.
+
+    Example:
+        >>> from maml_tutorial import SinusoidTasks
+        >>> sample, generator = in_parts(SinusoidTasks(), 20), torch.Generator()
+        >>> sample(50, generator).x_query.shape
+        torch.Size([50, 10, 1])
+    """
+
+    def sample(n_tasks: int, generator: torch.Generator) -> Task:
+        firsts = range(0, n_tasks, size)
+        parts = [sampler(min(size, n_tasks - first), generator) for first in firsts]
+        return Task(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+    return sample
 
 
 def watch_unseen(run: Preset, seed: int) -> Watch:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -68,8 +69,11 @@ class Training:
             0
         """
         theta = copied(params)
-        make_optimizer = optimizer or partial(torch.optim.Adam, lr=meta_lr)
-        return cls(theta, make_optimizer(list(trainable(theta).values())), generator)
+        learning = list(trainable(theta).values())
+        # On a GPU all parameters take their step in one operation.
+        fused = learning[0].is_cuda or None
+        make_optimizer = optimizer or partial(torch.optim.Adam, lr=meta_lr, fused=fused)
+        return cls(theta, make_optimizer(learning), generator)
 
     def logged(self) -> bool:
         """Whether the last step made an entry of the history.
@@ -102,8 +106,14 @@ class Training:
     def restore(self, kept: dict[str, Any]) -> None:
         """Go back to a snapshot: values are copied into the parameters where they are.
 
+        The snapshot may be one of another device. Where the tasks were drawn on another kind of
+        device, their random numbers cannot go on: others are drawn from here, the same each time.
+
         Raises:
             KeyError: if the snapshot is one of other parameters.
+
+        Warns:
+            RuntimeWarning: if the tasks will be others.
 
         Example:
             >>> theta = {"theta": torch.zeros(2, requires_grad=True)}
@@ -116,11 +126,28 @@ class Training:
             for name, p in self.params.items():
                 p.copy_(kept["params"][name])
         # A copy: the optimiser takes tensors as they are, and the next step changes them in place.
-        self.optimizer.load_state_dict(copy.deepcopy(kept["optimizer"]))
-        self.generator.set_state(kept["generator"].cpu())
+        state = copy.deepcopy(kept["optimizer"])
+        for group, own in zip(state["param_groups"], self.optimizer.param_groups, strict=True):
+            # How it computes is a matter of the device that it is on now.
+            group |= {key: own[key] for key in ("fused", "foreach", "capturable") if key in own}
+        self.optimizer.load_state_dict(state)
         self.step = kept["step"]
+        self._draw_on(kept["generator"].cpu())
         self.history, self.since_log = list(kept["history"]), list(kept["since_log"])
         self.curve = list(kept["curve"])
+
+    def _draw_on(self, state: Tensor) -> None:
+        """Go on with the random numbers of a snapshot, if this kind of generator can."""
+        if state.shape == self.generator.get_state().shape:
+            self.generator.set_state(state)
+            return
+        warnings.warn(
+            "the tasks so far were drawn on another kind of device, whose random numbers cannot "
+            "go on here: from now on the tasks are others than in a run that never moved",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        self.generator.manual_seed(self.generator.initial_seed() + 1_000_003 * self.step)
 
 
 class DivergenceError(FloatingPointError):

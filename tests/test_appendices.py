@@ -692,6 +692,15 @@ def test_a_record_says_its_memory_where_that_was_measured(extension: None) -> No
     assert "memory 1\u202f224 MiB a process" in record_block(record | {"peak_mb": 1224})[3].astext()
 
 
+def test_a_record_says_that_a_gpu_was_allowed_to_round(extension: None) -> None:
+    from records_table import record_block
+
+    for name, said in (("omniglot-5w1s", False), ("omniglot-5w1s-full", True)):
+        path = ROOT / "maml_tutorial" / "data" / f"{name}.json"
+        shown = record_block(json.loads(path.read_text("utf-8")))[3].astext()
+        assert ("NVIDIA H200, with TF32; memory 483 MiB" in shown) is said
+
+
 # --- First page, map, README ----------------------------------------------------------------
 
 

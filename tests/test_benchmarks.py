@@ -1,16 +1,20 @@
 """The benchmark compares like with like."""
 
 import json
+import re
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import torch
 
+import benchmarks.gpu as gpu
 import benchmarks.letters_search as letters_search
 import benchmarks.meta_step as meta_step
 import benchmarks.pretraining as pretraining
 from benchmarks.draw import draw
+from maml_tutorial.gradients import captured
 from maml_tutorial.presets import PRESETS
 from tools.notebooks import read
 
@@ -99,6 +103,64 @@ def test_the_words_beside_the_figure_say_what_was_measured():
         assert chunks["ms"]["2"] > 1.1 * chunks["ms"]["8"]
     chunks = {name: case.run.chunk for name, case in meta_step.CASES.items()}
     assert [*chunks.values()] == [None, None, 16, 16, 4]
+
+
+@pytest.mark.filterwarnings("ignore:no CUDA graph")
+def test_what_a_gpu_does_to_a_gradient_is_measured_against_float64():
+    found = gpu.measure(TINY.run, "cpu", rounds=1)
+    assert set(found) == {"CPU, float32", "float64", *gpu.ROUNDING}
+    assert found["float64"]["error"] < 1e-12 < 1e-9 < found["float32"]["error"] < 1e-5
+    assert found["float32"]["again"] == found["float32"]["recorded"] == 0
+    found = gpu.nudged(TINY.run)
+    assert 1e-9 < found["1e-07"] < 1e-5 < found["0.001"] < 0.1
+    assert set(gpu.loop(TINY.run, "cpu", rounds=1)) == {"draw ms", "step ms"}
+
+
+def test_captured_is_described_as_it_was_measured_on_a_gpu():
+    found = json.loads((ROOT / "benchmarks" / "gpu.json").read_text("utf-8"))["exact"]
+    words = " ".join(captured.__doc__.split())
+    assert set(found) == set(gpu.NAMES) and "on five presets" in words
+    times = [way["ms"] / way["ms recorded"] for way in (case["float32"] for case in found.values())]
+    assert f"{min(times):.1f} to {max(times):.1f} times as fast" in words
+    for name, case in found.items():
+        assert (
+            case["TF32 in convolutions"]["again"] == case["TF32 in convolutions"]["recorded"] == 0
+        )
+        apart = max(case["float32"]["again"], case["float32"]["recorded"])
+        if "no-conv" in name:
+            assert apart == 0
+        else:
+            low, high = (1e-7, 5e-7) if "5w" in name[:11] else (0.05, 0.075)
+            assert low < apart < high, name
+    assert "by 5e-7 of the gradient, in 20-way tasks by up to 7 %" in words
+
+
+def per_cent(error):
+    """One figure of a small error, whole per cent of a large one."""
+    share = 100 * error
+    return f"{share:.0f}\u00a0%" if share >= 9.5 else f"{Decimal(f'{share:.1g}'):f}\u00a0%"
+
+
+def test_the_omniglot_page_says_what_tf32_does_as_it_was_measured():
+    record = json.loads((ROOT / "benchmarks" / "gpu.json").read_text("utf-8"))
+    cells = read(ROOT / "book" / "appendix" / "omniglot_reproduced.ipynb").cells
+    text = next(cell.source for cell in cells if "benchmarks.gpu" in cell.source)
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "%" in line]
+    five, twenty, *_ = names = ["5w1s", "20w1s", "5w5s", "20w5s", "5w1s-no-conv"]
+    for name, row in zip(names, rows, strict=True):
+        ways = record["exact"][f"omniglot-{name}"]
+        errors = [ways[way]["error"] for way in ("CPU, float32", "float32", "TF32")]
+        assert row.endswith(f"| {' | '.join(map(per_cent, errors))} |")
+        n_way, k_shot = re.findall(r"\d+", name)
+        convolution = ", no convolution" if "conv" in name else ""
+        assert row.startswith(f"| {n_way}-way {k_shot}-shot{convolution} | ")
+    step = {n: record["loop"][f"omniglot-{n}"]["step ms"] for n in (five, twenty)}
+    assert f"a step took {step[five]:.1f} ms" in text
+    assert f"with twenty ways {step[twenty]:.0f} instead" in text
+    moved = {n: record["nudged"][f"omniglot-{n}"]["0.001"] for n in (five, twenty)}
+    assert f"{100 * moved[five]:.0f} % with five ways" in text
+    assert f"{100 * moved[twenty]:.0f} % with twenty" in text
+    assert 1 / 7 < record["exact"][f"omniglot-{five}"]["TF32"]["error"] < 1 / 6  # "a sixth"
 
 
 @pytest.mark.parametrize("net", ["mean", "flat"])

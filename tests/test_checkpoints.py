@@ -53,6 +53,17 @@ def test_all_of_a_snapshot_comes_back_from_its_checkpoint(tmp_path):
     torch.testing.assert_close(found, kept, rtol=0, atol=0)
 
 
+def test_a_checkpoint_of_a_gpu_is_read_where_there_is_none(tmp_path, monkeypatch):
+    path = tmp_path / "run.checkpoint"
+    kept = training().snapshot()
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        save_checkpoint(kept, path, config=CONFIG)
+    assert b"cuda:0" in path.read_bytes()
+    found, _ = load_checkpoint(path, config=CONFIG)
+    torch.testing.assert_close(found, kept, rtol=0, atol=0)
+
+
 def state(step=3):
     return training().snapshot() | {"step": step}
 
@@ -158,7 +169,7 @@ def cut_off(folder, monkeypatch, after, *options):
         return tasks(n_tasks, generator)
 
     with monkeypatch.context() as patch:
-        patch.setattr(presets.Sinusoid, "sampler", lambda run: sample)
+        patch.setattr(presets.Sinusoid, "sampler", lambda run, device: sample)
         result = invoke(folder, *options)
     assert result.exit_code == 1 and "no more tasks" in result.output
 
@@ -260,3 +271,12 @@ def test_a_run_with_another_seed_does_not_take_up_this_one(tmp_path, monkeypatch
     cut_off(tmp_path, monkeypatch, 0, *options)
     result = invoke(tmp_path, *options, "--seed", "9", "--resume")
     assert result.exit_code == 1 and "other settings: seed 0, now 9" in result.output
+
+
+def test_a_run_may_go_on_in_other_chunks(tmp_path, monkeypatch):
+    """As it must when it moves between a CPU and a GPU."""
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    options = ("--meta-steps", "4", "--checkpoint-every", "2")
+    cut_off(tmp_path, monkeypatch, 0, *options, "--set", "chunk=5")
+    result = invoke(tmp_path, *options, "--resume")
+    assert result.exit_code == 0 and "going on after step 2" in result.output

@@ -3,8 +3,10 @@
 import math
 import re
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,7 +19,7 @@ from maml_tutorial.episodes import EpisodeSampler, WithinGroups
 from maml_tutorial.evaluation import evaluate
 from maml_tutorial.gradients import chunked
 from maml_tutorial.models import MLP, ConvNet, init_params, make_loss, make_predict
-from maml_tutorial.records import load_record
+from maml_tutorial.records import load_record, save_record
 from maml_tutorial.relatives import fomaml, joint, maml
 from maml_tutorial.tasks import ImageClasses, SinusoidTasks
 from maml_tutorial.training import Training, cosine, outer_loop
@@ -218,6 +220,36 @@ def test_a_run_made_short_by_a_setting_is_unfinished_too(tmp_path, monkeypatch):
     assert (record.steps_done, record.steps_planned) == (3, 70_000)
 
 
+@pytest.mark.parametrize("options", [(), ("--first-order",)])
+def test_a_run_may_have_a_name_of_its_own_and_is_known_by_its_preset(
+    tmp_path, monkeypatch, options
+):
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    named = ("--meta-steps", 3, *options, "--name", "a-short-1", "--output", tmp_path)
+    result = invoke("train", "sinusoid-k5", *named)
+    assert result.exit_code == 0, result.output
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a-short-1.json", "a-short-1.safetensors"]
+    record = load_record("a-short-1", tmp_path)
+    assert (record.name, record.preset) == ("a-short-1", "sinusoid-k5")
+    assert record.command.endswith("--name a-short-1 --seed 0")
+    again = ("evaluate", "a-short-1", "--folder", tmp_path, "--n-tasks", 100)
+    assert str(record.scores["5-shot"][1]) in invoke(*again).output
+    assert "a-short-1: 3 of 70000" in invoke("show", "a-short-1", "--folder", tmp_path).output
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", "a.safetensors", "", "-a", "a b", "a\n"])
+def test_a_name_that_cannot_be_a_files_is_refused(tmp_path, name):
+    result = invoke("train", "sinusoid-k5", "--name", name, "--output", tmp_path)
+    assert result.exit_code == 2 and "letters, digits, - and _" in result.output
+
+
+def test_a_run_of_a_preset_that_is_not_there_is_named_with_those_that_are(tmp_path):
+    save_record(replace(load_record("sinusoid-k5"), preset="sinusoid-k7"), tmp_path)
+    result = invoke("evaluate", "sinusoid-k5", "--folder", tmp_path)
+    assert result.exit_code == 1
+    assert "'sinusoid-k5' is of the preset 'sinusoid-k7'; there are: sinusoid-k5," in result.output
+
+
 def test_weights_that_are_not_there_are_named_with_the_command_that_makes_them(
     tmp_path, monkeypatch
 ):
@@ -289,14 +321,17 @@ def test_whole_alphabets_are_held_back_if_asked(real, tmp_path, monkeypatch):
 def test_scores_taken_again_are_written_into_the_record_if_asked(tmp_path, monkeypatch):
     monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
     invoke("train", "sinusoid-k5", "--meta-steps", 3, "--output", tmp_path)
-    before = load_record("sinusoid-k5", tmp_path)
+    before = replace(load_record("sinusoid-k5", tmp_path), scored_on="a GPU")
+    save_record(before, tmp_path)
     again = ("evaluate", "sinusoid-k5", "--folder", tmp_path, "--n-tasks", 50, "--seed", 7)
     invoke(*again)
     assert load_record("sinusoid-k5", tmp_path) == before
     invoke(*again, "--save")
     after = load_record("sinusoid-k5", tmp_path)
     assert after.scores["5-shot"][1].n_tasks == 50 and after.seeds["test"] == 7
-    assert replace(after, scores=before.scores, seeds=before.seeds) == before
+    assert "CPU" in after.scored_on
+    same = {"scores": before.scores, "seeds": before.seeds, "scored_on": "a GPU"}
+    assert replace(after, **same) == before
 
 
 def test_the_settings_are_the_papers():
@@ -331,6 +366,91 @@ def test_a_device_that_is_not_there_is_said_in_a_line(monkeypatch, tmp_path):
         result.exit_code == 1 and "Error: device is 'cuda', but PyTorch finds no" in result.output
     )
     assert invoke("train", "sinusoid-k5", "--device", "tpu").exit_code == 2
+
+
+@pytest.fixture
+def called_cuda(monkeypatch):
+    """The command's device "cuda" is this CPU; it keeps what a GPU was allowed to round."""
+    seen = []
+
+    @contextmanager
+    def joined(device):
+        yield torch.device("cpu")
+
+    sampler, tests = presets.Sinusoid.sampler, presets.Sinusoid.tests
+
+    def watching(function):
+        def run(*arguments):
+            backends = torch.backends.cudnn, torch.backends.cuda.matmul
+            seen.append((function.__name__, *(backend.allow_tf32 for backend in backends)))
+            return function(*arguments)
+
+        return run
+
+    monkeypatch.setattr("maml_tutorial.__main__.joined", joined)
+    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    monkeypatch.setattr(presets.Sinusoid, "sampler", watching(sampler))
+    monkeypatch.setattr(presets.Sinusoid, "tests", watching(tests))
+    return seen
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_trained_and_judged_without_tf32_unless_it_is_asked_for(called_cuda, tmp_path, tf32):
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    options = ("--device", "cuda", *["--tf32"] * tf32, "--meta-steps", 1, "--output", tmp_path)
+    result = invoke("train", "sinusoid-k5", *options)
+    assert result.exit_code == 0, result.output
+    assert {name for name, *_ in called_cuda} == {"sampler", "tests"}
+    assert all(allowed == [tf32, tf32] for _, *allowed in called_cuda)
+    assert before == (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32)
+    record = load_record("sinusoid-k5", tmp_path)
+    assert record.tf32 is tf32 and ("--tf32" in record.command) == tf32
+    assert "--device cuda" in record.command and "thread" in record.scored_on
+
+
+def test_on_a_gpu_all_tasks_are_taken_at_once_unless_chunks_are_asked_for(
+    called_cuda, tmp_path, monkeypatch
+):
+    in_eights = replace(presets.PRESETS["sinusoid-k5"], chunk=8)
+    monkeypatch.setitem(presets.PRESETS, "sinusoid-k5", in_eights)
+    for device, options, chunk in (
+        ("cuda", (), None),
+        ("cuda", ("--set", "chunk=5"), 5),
+        ("cpu", (), 8),
+    ):
+        options = ("--device", device, "--meta-steps", 1, *options, "--output", tmp_path)
+        assert invoke("train", "sinusoid-k5", *options).exit_code == 0
+        record = load_record("sinusoid-k5", tmp_path)
+        assert record.config["chunk"] == chunk
+        assert (record.tf32 is None) == (device == "cpu")
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_on_a_gpu_the_gradient_is_recorded_inside_the_chunks_or_compiled(monkeypatch, compiled):
+    called = []
+
+    def noted(name):
+        def engine(gradient):
+            def run(params, tasks):
+                called.append((name, len(tasks.x_query)))
+                return gradient(params, tasks)
+
+            return run
+
+        return engine
+
+    for name in ("captured", "compiled"):
+        monkeypatch.setattr(jobs, name, noted(name))
+    run = replace(presets.PRESETS["sinusoid-k5"], chunk=3)
+    job = jobs.Job("sinusoid-k5", run, seed=0, output=Path(), compiled=compiled)
+    params = init_params(run.model(), seed=0)
+    tasks = run.sampler()(4, torch.Generator())
+    job._gradient(torch.device("cuda"))(params, tasks)
+    name = "compiled" if compiled else "captured"
+    assert called == [(name, 3), (name, 1)]
+    called.clear()
+    job._gradient(torch.device("cpu"))(params, tasks)
+    assert called == ([(name, 3), (name, 1)] if compiled else [])
 
 
 def test_the_learning_curve_and_how_the_run_was_made_stand_in_the_record(tmp_path, monkeypatch):

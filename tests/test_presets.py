@@ -7,11 +7,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from maml_tutorial import presets
+from maml_tutorial import evaluation, presets
 from maml_tutorial.__main__ import main
+from maml_tutorial.episodes import EpisodeSampler
 from maml_tutorial.presets import PRESETS, Creatures, Glyphs, Omniglot, Sinusoid
 from maml_tutorial.records import list_records, load_record
-from maml_tutorial.tasks import ImageClasses
+from maml_tutorial.runs import in_parts
+from maml_tutorial.tasks import ImageClasses, SinusoidTasks
 
 LABEL = re.compile(
     r"((?P<source>letters|animals|Omniglot) (?P<n_way>\d+)-way )?(?P<k_shot>\d+)-shot"
@@ -117,11 +119,13 @@ def test_a_run_is_trained_on_tasks_of_the_shape_that_it_is_judged_on(name):
         assert set(numbers) <= set(range(*PARTS["Omniglot", "background"]))
 
 
-@pytest.mark.parametrize("name", [name for name in list_records() if name in PRESETS])
+@pytest.mark.parametrize("name", list_records())
 def test_a_recorded_run_was_judged_by_every_test_of_its_preset(name):
-    labels = [test.label for test in PRESETS[name].tests()]
+    record = load_record(name)
+    labels = [test.label for test in PRESETS[record.preset].tests()]
     assert len(set(labels)) == len(labels)
-    assert list(load_record(name).scores) == labels
+    assert list(record.scores) == labels
+    assert record.steps_planned == PRESETS[record.preset].meta_steps
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -176,3 +180,22 @@ def test_the_two_protocols_are_scored_by_two_protocols(small):
     scores = dict(re.findall(r"letters .*, (\w+), 4 unseen tasks: (.*)", said))
     assert set(scores) == {"transductive", "inductive"}
     assert scores["transductive"] != scores["inductive"]
+
+
+def test_turned_beforehand_classes_are_dealt_as_when_they_are_turned_then():
+    images = torch.rand(9, 6, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    shape = {"n_way": 5, "k_shot": 2, "k_query": 3}
+    then = EpisodeSampler(images, **shape, rotations=True)
+    before = EpisodeSampler(presets.every_turn(images), **shape)
+    for one, other in zip(draw(then), draw(before), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("size", [3, 7, 50])
+def test_a_large_batch_holds_the_tasks_of_the_small_ones(size):
+    """A GPU is judged on the tasks that a CPU is judged on."""
+    sampler = SinusoidTasks()
+    large = in_parts(sampler, size)(20, torch.Generator().manual_seed(0))
+    small = evaluation.dealt(sampler, 20, torch.Generator().manual_seed(0), size)
+    for one, parts in zip(large, zip(*small, strict=True), strict=True):
+        assert torch.equal(one, torch.cat(parts))

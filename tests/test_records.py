@@ -59,6 +59,29 @@ def test_a_record_from_before_medians_were_taken_is_read(tmp_path):
     assert found.median is None and found.n_diverged == 0 and str(found) == "0.5 ± 0.1"
 
 
+def test_a_record_from_before_it_told_of_a_gpu_is_read(tmp_path):
+    path = save_record(record(scored_on="a GPU", tf32=True), tmp_path)
+    found = load_record("a-run", tmp_path)
+    assert (found.scored_on, found.tf32) == ("a GPU", True)
+    fields = json.loads(path.read_text())
+    del fields["scored_on"], fields["tf32"]
+    path.write_text(json.dumps(fields))
+    found = load_record("a-run", tmp_path)
+    assert (found.scored_on, found.tf32) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "preset"), [("glyphs-5w1s", "glyphs-5w1s"), ("a-run-first-order", "a-run")]
+)
+def test_a_record_that_is_older_than_names_is_of_the_preset_in_its_name(tmp_path, name, preset):
+    path = save_record(record(name=name, preset="another"), tmp_path)
+    assert load_record(name, tmp_path).preset == "another"
+    fields = json.loads(path.read_text())
+    del fields["preset"]
+    path.write_text(json.dumps(fields))
+    assert load_record(name, tmp_path).preset == preset
+
+
 def test_an_unknown_record_is_named_with_those_there_are(tmp_path):
     save_record(record(), tmp_path)
     with pytest.raises(KeyError, match="'another'.*a-run"):
@@ -115,6 +138,7 @@ def test_every_shipped_record_is_complete_and_its_command_names_it(name):
     assert 0 < shipped.steps_done <= shipped.steps_planned
     assert {"init", "train", "test"} <= set(shipped.seeds)
     assert {"python", "torch"} <= set(shipped.versions)
+    assert f" train {shipped.preset} " in shipped.command + " "
     assert shipped.seconds > 0 and shipped.device
     for by_steps in shipped.scores.values():
         assert all(s.interval > 0 and s.n_tasks >= 600 for s in by_steps.values())

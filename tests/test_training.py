@@ -204,3 +204,31 @@ def test_nothing_that_could_learn_is_refused():
     frozen = {"w": torch.zeros(1)}
     with pytest.raises(ValueError, match="none of the parameters w requires a gradient"):
         Training.begun(frozen, torch.Generator())
+
+
+@pytest.mark.parametrize("fused", [(True, None), (None, True)])
+def test_how_an_optimiser_computes_is_no_part_of_a_snapshot(fused):
+    """A GPU takes the step of all parameters at once; a CPU goes on from there in its own way."""
+    one, other = (begun(partial(torch.optim.Adam, lr=1e-3, fused=way)) for way in fused)
+    next(going(one))
+    other.restore(one.snapshot())
+    (group,) = other.optimizer.param_groups
+    assert group["fused"] is fused[1] and group["lr"] == 1e-3
+    whole, moved = (list(going(now))[-1] for now in (one, other))
+    for name, p in whole.params.items():
+        torch.testing.assert_close(moved.params[name], p, rtol=1e-3, atol=1e-5)
+
+
+def test_tasks_go_on_as_others_where_they_were_drawn_on_another_kind_of_device():
+    kept = begun(None).snapshot() | {"generator": torch.zeros(16, dtype=torch.uint8), "step": 3}
+    losses = []
+    for step in (3, 3, 4):
+        training = begun(None)
+        with pytest.warns(RuntimeWarning, match="drawn on another kind of device"):
+            training.restore(kept | {"step": step})
+        next(going(training, log_every=1))
+        losses.append(training.history)
+    fresh = begun(None)
+    next(going(fresh, log_every=1))
+    assert losses[0] == losses[1]  # the same each time
+    assert len({loss for ((_, loss),) in (losses[0], losses[2], fresh.history)}) == 3

@@ -64,7 +64,8 @@ def record_block(record: dict[str, Any]) -> list[nodes.Node]:
     done, planned = record["steps_done"], record["steps_planned"]
     unfinished = "" if done >= planned else f" of {spaced(planned)} planned: an unfinished run"
     memory = record.get("peak_mb")
-    machine = record["device"] + (f"; memory {spaced(memory)} MiB a process" if memory else "")
+    machine = record["device"] + (", with TF32" if record.get("tf32") else "")
+    machine += f"; memory {spaced(memory)} MiB a process" if memory else ""
     facts = [
         ("run", f"{spaced(done)} outer steps{unfinished}, {duration(record['seconds'])}"),
         ("machine", machine),
