@@ -11,14 +11,13 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-import axe_playwright_python
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 QUIET = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-AXE_SOURCE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
+AXE_SOURCE = (Path(__file__).parent / "fixtures" / "axe" / "axe.min.js").read_text("utf-8")
 WIDTHS = (1280, 375)
 # All of axe-core's rules in light; in dark, those that look at colour (nothing else changes).
 VIOLATIONS = {"resultTypes": ["violations"]}

@@ -18,6 +18,7 @@ PLANTED = {
     "faint_text": "axe color-contrast (serious)",
     "faint_in_the_dark": "375 px, dark: axe color-contrast (serious)",
     "nameless_button": "axe button-name (critical)",
+    "other_name": "axe label-content-name-mismatch (serious)",
     "raw_formula": r"maths not rendered: A formula: \(",
     "formula_without_mathml": 'maths not rendered: <span class="math"><code>',
     "formula_error": 'maths not rendered: <span class="math"><math><merror>',
@@ -72,6 +73,16 @@ def test_a_page_opens_from_the_disk_as_well(browser, page: str) -> None:
     assert opened.evaluate(UNRENDERED_MATHS) == []
     opened.close()
     assert findings == []
+
+
+def test_the_rules_of_accessibility_are_those_that_the_fixtures_name(browser) -> None:
+    from page_checks import AXE_SOURCE
+
+    page = browser.new_page()
+    page.evaluate(AXE_SOURCE)
+    version = page.evaluate("axe.version")
+    page.close()
+    assert f"axe-core {version}," in (ROOT / "tests/fixtures/axe/README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", PLANTED)
