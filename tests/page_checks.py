@@ -21,8 +21,8 @@ AXE_SOURCE = (Path(__file__).parent / "fixtures" / "axe" / "axe.min.js").read_te
 FIGURE_CHECKS = (Path(__file__).parent / "figure_checks.js").read_text("utf-8")
 WIDTHS = (1280, 375)
 LEAST_WORD = 11  # pixels: the smallest word of a figure on a phone
-# All of axe-core's rules in light; in dark, those that look at colour (nothing else changes), and at
-# one width, since no colour depends on it.
+# All of axe-core's rules in light; in dark, those that look at colour (nothing else changes), and
+# at one width, since no colour depends on it.
 VIOLATIONS = {"resultTypes": ["violations"]}
 COLOURS = VIOLATIONS | {"runOnly": ["color-contrast", "link-in-text-block"]}
 SCHEMES = {1280: {"light": VIOLATIONS, "dark": COLOURS}, 375: {"light": VIOLATIONS}}
