@@ -13,6 +13,7 @@ from docutils import nodes
 from icons import slim_icons
 from mathml import setup_mathml
 from one_shot_game import OneShotGame
+from page_head import setup_page_head
 from records_table import RecordsTable
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -178,6 +179,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("one-shot-game", OneShotGame)
     setup_api(app)
     setup_mathml(app)
+    setup_page_head(app)
     app.add_post_transform(InlineFigures)
     app.connect("build-finished", slim_site)
     app.connect("doctree-read", warn_of_errors)
