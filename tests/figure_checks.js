@@ -18,11 +18,17 @@
     return sign.checkVisibility() && Math.abs(at.top - box.bottom) < 40 && at.right <= innerWidth + 1;
   });
 
-  const cutOnAPhone = () => cut().flatMap((e) => {
+  const cutOnAPhone = () => {
+    const boxes = cut();
+    const faded = [...document.querySelectorAll(".book-cut")].filter((e) => shown(e) && !boxes.includes(e));
+    return [...boxes.flatMap(unsigned), ...faded.map((e) => `faded, and nothing is cut: ${name(e)}: ${words(e)}`)];
+  };
+
+  const unsigned = (e) => {
     const by = `${name(e)} by ${e.scrollWidth - e.clientWidth} px: ${words(e)}`;
     if (e.querySelector("table") || e.closest("table")) return [`a table is cut: ${by}`];
     return signed(e) ? [] : [`cut without a sign: ${by}`];
-  });
+  };
 
   /** Words in figures that are less than `least` pixels high. */
   const smallWords = (least) => [...document.querySelectorAll("main svg, main .maml-figure")].flatMap((figure) => {

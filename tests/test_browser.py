@@ -24,6 +24,7 @@ PLANTED = {
     "formula_error": 'maths not rendered: <span class="math"><math><merror>',
     "empty_formula": 'maths not rendered: <span class="math"><math></math>',
     "cut_on_a_phone": "375 px: cut without a sign: pre by",
+    "faded": "375 px: faded, and nothing is cut: p.book-cut: All of it",
     "cut_table": "375 px: a table is cut: div.wide by",
     "small_words": "375 px: 1 words below 11 px, such as loss: A curve",
     "faint_words": "1280 px, light: words of 3.9:1 (rgb(213, 94, 0)) MAML: A curve",

@@ -5,7 +5,7 @@
   const named = { "div.math": "formula", ".figure-svg": "figure", ".mf-still": "figure" };
   const scrolls = `pre, .cell_output > .output, .pst-scrollable-table-container, ${Object.keys(named)}`;
   const phone = matchMedia("(max-width: 600px)");
-  const isCut = (box) => box.scrollWidth > box.clientWidth + 1;
+  const isCut = (box) => box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== "visible";
 
   /** A table too wide for its place: a smaller dress, or on a phone one card a row. */
   const dress = (box) => {
