@@ -98,3 +98,35 @@ def addresses(soup: BeautifulSoup) -> Iterator[tuple[str, str, bool]]:
     for name in LOADED:
         for tag in soup.find_all(name, src=True):
             yield name, tag["src"], True
+
+
+def head_findings(site: Path) -> list[str]:
+    """Return what pages of a site lack for those who find them, share them or cite them."""
+    findings, told = [], {}
+    for path in sorted(site.rglob("*.html")):
+        name, soup = (
+            path.relative_to(site).as_posix(),
+            BeautifulSoup(path.read_text("utf-8"), "html.parser"),
+        )
+        tags = {
+            tag.get("name") or tag.get("property"): tag["content"]
+            for tag in soup.head.find_all("meta", content=True)
+        }
+        description = tags.get("description", "")
+        if not 40 <= len(description) <= 160:
+            findings.append(f"{name}: a description of {len(description)} characters")
+        elif description in told:
+            findings.append(f"{name}: the same description as {told[description]}")
+        told[description] = name
+        picture = tags.get("og:image", "").rpartition("/")[2]
+        if not (site / "_static" / picture).is_file():
+            findings.append(f"{name}: no picture to share it by")
+        if tags.get("og:description") != description or not tags.get("og:title"):
+            findings.append(f"{name}: shared under other words")
+        heading, entry = soup.find("h1"), soup.select_one(".cite-page pre")
+        if name in ("search.html", "genindex.html"):
+            continue
+        title = heading.get_text().rstrip("#").strip()
+        if entry is None or f"title = {{{{{title}}}}}" not in entry.get_text():
+            findings.append(f"{name}: no entry to cite it by its title")
+    return findings

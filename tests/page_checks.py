@@ -11,21 +11,21 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-import axe_playwright_python
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 QUIET = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-AXE_SOURCE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
+AXE_SOURCE = (Path(__file__).parent / "fixtures" / "axe" / "axe.min.js").read_text("utf-8")
+FIGURE_CHECKS = (Path(__file__).parent / "figure_checks.js").read_text("utf-8")
 WIDTHS = (1280, 375)
-# All of axe-core's rules in light; in dark, those that look at colour (nothing else changes).
+LEAST_WORD = 11  # pixels: the smallest word of a figure on a phone
+# All of axe-core's rules in light; in dark, those that look at colour (nothing else changes), and
+# at one width, since no colour depends on it.
 VIOLATIONS = {"resultTypes": ["violations"]}
-SCHEMES = {
-    "light": VIOLATIONS,
-    "dark": VIOLATIONS | {"runOnly": ["color-contrast", "link-in-text-block"]},
-}
+COLOURS = VIOLATIONS | {"runOnly": ["color-contrast", "link-in-text-block"]}
+SCHEMES = {1280: {"light": VIOLATIONS, "dark": COLOURS}, 375: {"light": VIOLATIONS}}
 
 # Boxes that stick out of the page on the right, unless a box around them scrolls or clips.
 STICKING_OUT = """() => {
@@ -50,6 +50,7 @@ UNWRAP_REPEATED = """() => {
 }"""
 THEME_IS = "scheme => (document.documentElement.dataset.theme ?? scheme) === scheme"
 # The theme gives boxes that scroll their tab stop a while after the width changes.
+SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 TAB_STOPS = """() => [...document.querySelectorAll('pre, .cell_output > .output')].every(
   box => box.tabIndex === 0 || box.scrollWidth <= box.clientWidth)"""
 SCROLL_WIDTH = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -145,22 +146,28 @@ def inspect(browser: Browser, url: str) -> list[str]:
     page.wait_for_timeout(50)
     findings += noted  # before axe-core, which asks for style sheets on its own account
     page.evaluate(AXE_SOURCE)
+    page.evaluate(FIGURE_CHECKS)
     page.evaluate(UNWRAP_REPEATED)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         with suppress(TimeoutError):  # late or never: axe-core then names the boxes
+            page.evaluate(SETTLED)
             page.wait_for_function(TAB_STOPS, timeout=5000)
         if over := page.evaluate(SCROLL_WIDTH):
             culprits = ", ".join(page.evaluate(STICKING_OUT))
             findings.append(f"{width} px: scrolls sideways by {over} px ({culprits})")
-        for scheme, options in SCHEMES.items():
+        for scheme, options in SCHEMES[width].items():
             page.emulate_media(color_scheme=scheme)
             try:
                 page.wait_for_function(THEME_IS, arg=scheme, timeout=2000)
             except TimeoutError:
                 findings.append(f"{width} px: the page does not turn {scheme} with the system")
             found = axe_lines(page.evaluate("options => axe.run(options)", options)["violations"])
+            found += page.evaluate("() => bookChecks.faint()")
             findings += [f"{width} px, {scheme}: {line}" for line in found]
+    findings += [f"375 px: {line}" for line in page.evaluate("() => bookChecks.cutOnAPhone()")]
+    small = page.evaluate("least => bookChecks.smallWords(least)", LEAST_WORD)
+    findings += [f"375 px: {line}" for line in small]
     page.close()
     return findings
 

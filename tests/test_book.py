@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import yaml
-from book_site import ROOT, Built, build, built_book, fixture_book, site_findings
+from book_site import ROOT, Built, build, built_book, fixture_book, head_findings, site_findings
 from fontTools.ttLib import TTFont
 
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -44,6 +44,38 @@ def test_the_book_builds_strictly_without_a_warning() -> None:
 
 def test_every_link_and_anchor_of_the_site_leads_somewhere() -> None:
     assert site_findings(built_book().html) == []
+
+
+def test_every_page_says_what_it_is_to_those_who_find_share_or_cite_it() -> None:
+    assert head_findings(built_book().html) == []
+
+
+def test_a_page_that_does_not_is_named(tmp_path) -> None:
+    page = (
+        "<head><meta name='description' content='{words}'><meta property='og:title' content='T'>"
+        "<meta property='og:description' content='{words}'>"
+        "<meta property='og:image' content='https://a.b/_static/{picture}'></head><h1>T</h1>"
+        "<details class='cite-page'><pre>title = {{{{{title}}}}}</pre></details>"
+    )
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "_static/p.png").touch()
+    words = "What the page is about, in a sentence or two."
+    faults = {
+        "a_right": {},
+        "b_brief": {"words": "Brief."},
+        "c_same": {},
+        "d_picture": {"picture": "q.png", "words": words + " And more."},
+        "e_cited": {"title": "U", "words": words + " And other things."},
+    }
+    for name, fault in faults.items():
+        text = page.format(**({"words": words, "picture": "p.png", "title": "T"} | fault))
+        (tmp_path / f"{name}.html").write_text(text)
+    assert head_findings(tmp_path) == [
+        "b_brief.html: a description of 6 characters",
+        "c_same.html: the same description as a_right.html",
+        "d_picture.html: no picture to share it by",
+        "e_cited.html: no entry to cite it by its title",
+    ]
 
 
 def test_every_page_of_the_contents_is_built() -> None:
@@ -117,7 +149,15 @@ def test_the_link_checker_names_each_planted_fault() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["benchmark_table", "book_extension", "icons", "mathml", "one_shot_game", "records_table"],
+    [
+        "benchmark_table",
+        "book_extension",
+        "icons",
+        "mathml",
+        "one_shot_game",
+        "page_head",
+        "records_table",
+    ],
 )
 def test_the_examples_of_the_extension_hold(module: str, monkeypatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "book" / "assets"))

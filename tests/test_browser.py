@@ -16,12 +16,19 @@ PLANTED = {
     "page_error": "page error: nothing here",
     "sideways": "375 px: scrolls sideways by",
     "faint_text": "axe color-contrast (serious)",
-    "faint_in_the_dark": "375 px, dark: axe color-contrast (serious)",
+    "faint_in_the_dark": "1280 px, dark: axe color-contrast (serious)",
     "nameless_button": "axe button-name (critical)",
+    "other_name": "axe label-content-name-mismatch (serious)",
     "raw_formula": r"maths not rendered: A formula: \(",
     "formula_without_mathml": 'maths not rendered: <span class="math"><code>',
     "formula_error": 'maths not rendered: <span class="math"><math><merror>',
     "empty_formula": 'maths not rendered: <span class="math"><math></math>',
+    "cut_on_a_phone": "375 px: cut without a sign: pre by",
+    "faded": "375 px: faded, and nothing is cut: p.book-cut: All of it",
+    "cut_table": "375 px: a table is cut: div.wide by",
+    "small_words": "375 px: 1 words below 11 px, such as loss: A curve",
+    "faint_words": "1280 px, light: words of 3.9:1 (rgb(213, 94, 0)) MAML: A curve",
+    "faint_line_in_the_dark": "1280 px, dark: a line of 2.1:1 (rgb(0, 114, 178) at 0.65)",
     "stuck_in_light": "the page does not turn dark with the system",
 }
 
@@ -72,6 +79,16 @@ def test_a_page_opens_from_the_disk_as_well(browser, page: str) -> None:
     assert opened.evaluate(UNRENDERED_MATHS) == []
     opened.close()
     assert findings == []
+
+
+def test_the_rules_of_accessibility_are_those_that_the_fixtures_name(browser) -> None:
+    from page_checks import AXE_SOURCE
+
+    page = browser.new_page()
+    page.evaluate(AXE_SOURCE)
+    version = page.evaluate("axe.version")
+    page.close()
+    assert f"axe-core {version}," in (ROOT / "tests/fixtures/axe/README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", PLANTED)

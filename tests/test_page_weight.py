@@ -90,7 +90,13 @@ def test_no_page_loads_a_script_it_does_not_use() -> None:
     uses = {  # what a page must have for a script to be of use
         "copybutton.js": ("cell_input", "highlight-bash", "highlight-bibtex"),
         "clipboard.min.js": ("cell_input", "highlight-bash", "highlight-bibtex"),
-        "book.js": ('<div class="math', 'class="figure-svg'),
+        "book.js": (
+            '<div class="math',
+            'class="figure-svg',
+            'class="mf-still',
+            "<pre",
+            "pst-scrollable",
+        ),
         "searchindex.js": ('id="search-results"',),
         "searchtools.js": ('id="search-results"',),
         "language_data.js": ('id="search-results"',),

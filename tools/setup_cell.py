@@ -8,7 +8,8 @@ package, gigabytes of NVIDIA parts. What is small and might be missing is named 
 """
 
 TEMPLATE = """\
-# Set-up: where the book's package is missing (Colab), fetch it. Your torch stays as it is.
+# Set-up: where the book's package is missing (Colab), fetch it.
+# Your torch stays as it is.
 import importlib.util
 import os
 
@@ -29,7 +30,7 @@ def setup_cell(repository: str) -> str:
         Source of the notebook's first code cell, without a final newline.
 
     Example:
-        >>> setup_cell("https://github.com/me/book").splitlines()[1:3]
+        >>> setup_cell("https://github.com/me/book").splitlines()[2:4]
         ['import importlib.util', 'import os']
     """
     return TEMPLATE.format(repository=repository)

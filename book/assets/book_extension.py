@@ -13,12 +13,37 @@ from docutils import nodes
 from icons import slim_icons
 from mathml import setup_mathml
 from one_shot_game import OneShotGame
+from page_head import setup_page_head
 from records_table import RecordsTable
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
+
+
+LEAST = 11  # pixels: the smallest word of a figure on a phone
+SIZE = re.compile(r"""font(?:-size)?\s*(?::|=["'])[^;"'>]*?([\d.]+)px|font-size=["']([\d.]+)["']""")
+
+
+def readable(svg: str) -> str:
+    """Note in a drawing the width at which its smallest word is `LEAST` pixels high.
+
+    The style sheet lets no phone show it smaller than that.
+
+    Example:
+        >>> readable('<svg viewBox="0 0 500 9"><text style="font: 10px serif">A</text></svg>')
+        '<svg style="--book-readable:550px" viewBox="0 0 500 9"><text style="font: 10px serif">A</text></svg>'
+    """
+    sizes = [float(size or plain) for size, plain in SIZE.findall(svg)]
+    box = re.search(r'viewBox="[\d.-]+[\s,]+[\d.-]+[\s,]+([\d.]+)', svg)
+    if not sizes or not box:
+        return svg
+    note = f"--book-readable:{float(box[1]) * LEAST / min(sizes):.0f}px"
+    end = svg.index(">")
+    if ' style="' in svg[:end]:
+        return svg.replace(' style="', f' style="{note};', 1)
+    return svg.replace("<svg", f'<svg style="{note}"', 1)
 
 
 def inline_svg(text: str, prefix: str, alt: str = "") -> str:
@@ -53,7 +78,7 @@ def inline_svg(text: str, prefix: str, alt: str = "") -> str:
         svg = f"{svg[:end]}<title>{title}</title>{svg[end:]}"
     if ' role="' not in svg[: svg.index(">")]:
         svg = svg.replace("<svg", '<svg role="img"', 1)
-    return f'<figure class="figure-svg">{svg}</figure>'
+    return f'<figure class="figure-svg">{readable(svg)}</figure>'
 
 
 class InlineFigures(SphinxPostTransform):
@@ -96,6 +121,11 @@ def warn_of_errors(app: Sphinx, doctree: nodes.document) -> None:
             logger.warning("a cell's output is an error: %s", last, location=node)
 
 
+STILL = re.compile(r'(?<=class="mf-still">)<svg.*?</svg>', re.S)
+# What may be wider than a screen: book.js sees to it.
+WIDE = ('<div class="math', 'class="figure-svg', 'class="mf-still', "<pre", "pst-scrollable")
+
+
 def unused_files(body: str, copy_selector: str) -> set[str]:
     """Return the names of scripts and styles that a page of this content has no use for.
 
@@ -106,14 +136,14 @@ def unused_files(body: str, copy_selector: str) -> set[str]:
     Example:
         >>> sorted(unused_files("<p>Some prose.</p>", "div.cell_input pre, div.highlight-bash pre"))
         ['book.js', 'clipboard.min.js', 'copybutton.css', 'copybutton.js']
-        >>> unused_files('<div class="highlight-bash">', "div.cell_input pre, div.highlight-bash pre")
-        {'book.js'}
+        >>> sorted(unused_files("<pre>", "div.cell_input pre, div.highlight-bash pre"))
+        ['clipboard.min.js', 'copybutton.css', 'copybutton.js']
     """
     unused = set()
     boxes = [selector.split()[0].removeprefix("div.") for selector in copy_selector.split(",")]
     if not any(box in body for box in boxes):
         unused |= {"clipboard.min.js", "copybutton.js", "copybutton.css"}
-    if '<div class="math' not in body and 'class="figure-svg' not in body:
+    if not any(wide in body for wide in WIDE):
         unused.add("book.js")
     return unused
 
@@ -133,6 +163,9 @@ def repair_page(app: Sphinx, page: str, template: str, context: dict, doctree: A
             seen.add(key)
         context[kind] = kept
     if "body" in context:
+        context["body"] = STILL.sub(lambda found: readable(found[0]), context["body"])
+        # A name other than the words that it shows: nobody who speaks to the page could open it.
+        context["body"] = context["body"].replace(' aria-label="Toggle hidden content"', "")
         # A list's children must be list items; docutils gives them a role that is out of use.
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
@@ -146,6 +179,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("one-shot-game", OneShotGame)
     setup_api(app)
     setup_mathml(app)
+    setup_page_head(app)
     app.add_post_transform(InlineFigures)
     app.connect("build-finished", slim_site)
     app.connect("doctree-read", warn_of_errors)
