@@ -165,7 +165,8 @@ def inspect(browser: Browser, url: str) -> list[str]:
             found = axe_lines(page.evaluate("options => axe.run(options)", options)["violations"])
             found += page.evaluate("() => bookChecks.faint()")
             findings += [f"{width} px, {scheme}: {line}" for line in found]
-    findings += [f"375 px: {line}" for line in page.evaluate("() => bookChecks.cutOnAPhone()")]
+        cut = "cut" if width == WIDTHS[0] else "cutOnAPhone"
+        findings += [f"{width} px: {line}" for line in page.evaluate(f"() => bookChecks.{cut}()")]
     small = page.evaluate("least => bookChecks.smallWords(least)", LEAST_WORD)
     findings += [f"375 px: {line}" for line in small]
     page.close()

@@ -23,6 +23,7 @@ PLANTED = {
     "formula_without_mathml": 'maths not rendered: <span class="math"><code>',
     "formula_error": 'maths not rendered: <span class="math"><math><merror>',
     "empty_formula": 'maths not rendered: <span class="math"><math></math>',
+    "cut_on_a_desktop": "1280 px: cut: pre by",
     "cut_on_a_phone": "375 px: cut without a sign: pre by",
     "faded": "375 px: faded, and nothing is cut: p.book-cut: All of it",
     "cut_table": "375 px: a table is cut: div.wide by",

@@ -45,7 +45,9 @@ def clean_notebook() -> NotebookNode:
                 metadata={"tags": ["nbval-check-output"]},
                 outputs=[new_output("stream", name="stdout", text="2\n")],
             ),
-            new_code_cell("assert 1 + 1 == 2", id="assert", metadata={"tags": ["remove-cell"]}),
+            new_code_cell(
+                f"assert 1 + 1 == 2  # {'x' * 80}", id="assert", metadata={"tags": ["remove-cell"]}
+            ),
         ],
         metadata={"kernelspec": KERNEL},
     )
@@ -128,6 +130,8 @@ BREAKAGES: list[tuple[str, str, Callable[[NotebookNode], object]]] = [
     ("no-missing-output", "cleared", give(COUNT)),
     ("no-untested-twin", "function", recode(ASSERT, "def adapt(params):\n    return params")),
     ("no-untested-twin", "class", recode(ASSERT, "class EpisodeSampler:\n    pass")),
+    ("code-fits-the-page", "long", recode(COUNT, f"print(1 + 1)  # {'x' * 64}")),
+    ("code-fits-the-page", "folded", recode(DRAW, f"show(fig, alt={'A line of ' * 7!r})")),
     ("one-title", "none", lambda nb: nb.cells[TEXT].update(source="## A page")),
     ("one-title", "two in a cell", retext("# Another")),
     (

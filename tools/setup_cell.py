@@ -8,8 +8,7 @@ package, gigabytes of NVIDIA parts. What is small and might be missing is named 
 """
 
 TEMPLATE = """\
-# Set-up: where the book's package is missing (Colab), fetch it.
-# Your torch stays as it is.
+# Set-up: fetch the book's package where it is missing. Your torch stays.
 import importlib.util
 import os
 
@@ -30,7 +29,7 @@ def setup_cell(repository: str) -> str:
         Source of the notebook's first code cell, without a final newline.
 
     Example:
-        >>> setup_cell("https://github.com/me/book").splitlines()[2:4]
+        >>> setup_cell("https://github.com/me/book").splitlines()[1:3]
         ['import importlib.util', 'import os']
     """
     return TEMPLATE.format(repository=repository)

@@ -22,6 +22,7 @@ RULES = {
         rules_code.all_executed,
         rules_code.no_missing_output,
         rules_code.no_untested_twin,
+        rules_code.code_fits_the_page,
         # text
         rules_text.one_title,
         rules_text.no_myst,

@@ -8,6 +8,7 @@ from tools.notebooks.files import ROOT, has_tag
 from tools.notebooks.page import Breach, Page, name_of, tree
 from tools.setup_cell import setup_cell
 
+COLUMNS = 78  # that fit a page without scrolling
 SPEAKS = {"print", "show", "check", "display"}  # a cell that ends in one of these has an output
 
 
@@ -76,3 +77,17 @@ def no_untested_twin(page: Page) -> Iterator[Breach]:
                 what = f"defines {node.name!r}, a name of maml_tutorial"
                 remedy = "tag the cell `twin` and compare both in tests/test_twins.py, or rename"
                 yield name_of(cell), what, remedy
+
+
+def code_fits_the_page(page: Page) -> Iterator[Breach]:
+    """No line of code that a reader can see, folded or not, is cut at the page's edge.
+
+    The set-up cell is left out: its length is the address's.
+    """
+    for cell in page.code[1:]:
+        if has_tag(cell, "remove-cell") or has_tag(cell, "remove-input"):
+            continue
+        long = [line for line in cell.source.splitlines() if len(line) > COLUMNS]
+        if long:
+            what = f"{len(long)} lines above {COLUMNS} characters: {long[0].strip()[:40]!r}"
+            yield name_of(cell), what, "lay the line out over two"
