@@ -662,8 +662,11 @@ def test_a_folded_command_is_the_command(extension: None) -> None:
 def test_the_memory_of_a_meta_step_is_as_the_results_page_says() -> None:
     text = page("results")
     assert "four to eight times the memory" in text and "with one task at a time" in text
+    assert "and 1.8 with a second process" in text
     cases = json.loads((ROOT / "benchmarks" / "meta_step.json").read_text("utf-8"))["cases"]
+    assert round(cases[[*cases][-1]]["times faster than higher"]["ours, 2 processes"], 1) == 1.8
     for name, case in cases.items():
+        assert case["ms"]["ours"] < case["ms"]["higher"]
         if "sine" not in name:
             by_chunk, higher = case["by chunk"], case["peak MB"]["higher"]
             assert 0.9 < by_chunk["peak MB"]["1"] / higher < 1.25
@@ -681,6 +684,18 @@ def test_the_line_of_a_record_has_the_score_of_its_first_test(extension: None) -
     assert shown["omniglot-20w1s"] == ("88.8 ± 0.4\u202f%", "5")
     assert shown["omniglot-5w1s"][1] == "3" and shown["sinusoid-k5-pretrained"][1] == "1"
     assert len(summary(records).astext().split("omniglot-5w5s")) == 2
+    lines = {row[0]: row[1:4] for row in cells_of(summary(records))}
+    assert lines["sinusoid-k5-pretrained"][0] == "pre-training"
+    assert lines["sinusoid-k5"][0] == "MAML, exact"
+    first = ["MAML, first order", "81.2 ± 0.6\u202f% (5)", "89.4 ± 0.5\u202f%"]
+    assert lines["omniglot-20w1s-first-order"] == first
+
+
+def test_the_papers_number_beside_a_record_stands_on_the_papers_page(extension: None) -> None:
+    from records_table import PAPER
+
+    text, names = page("paper_and_code"), {p.stem for p in (ROOT / "maml_tutorial/data").iterdir()}
+    assert PAPER.keys() <= names and all(number in text for number in PAPER.values())
 
 
 def test_a_record_says_its_memory_where_that_was_measured(extension: None) -> None:

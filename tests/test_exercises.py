@@ -177,6 +177,14 @@ def test_the_line_in_a_notebook_is_a_status_with_escaped_text(
     assert "&amp; compare" in square(lambda x: 0.0)._repr_html_()
 
 
+def test_a_stressed_word_is_stressed_on_the_page_and_plain_in_a_line_of_text() -> None:
+    from maml_tutorial.exercises.verdict import Verdict
+
+    verdict = Verdict("1.1", "Words", "hint", "Of *one* class, `a*b*c` times; 2 * 3 * 4 are 24.")
+    assert "Of <em>one</em> class, <code>a*b*c</code> times; 2 * 3 * 4 are" in verdict._repr_html_()
+    assert repr(verdict).endswith("Of one class, `a*b*c` times; 2 * 3 * 4 are 24.")
+
+
 def test_each_status_has_its_own_sign_and_words(square: Callable[[object], Verdict]) -> None:
     said = [repr(square(answer)) for answer in (..., lambda x: x * x, lambda x: 2 * x)]
     assert said == [

@@ -129,9 +129,12 @@ def m_steps_landscape():
     return f.m_steps_landscape(landscapes, a_axis=A_AXIS, b_axis=B_AXIS, still=still())
 
 
-def bands_are(plot: Plot, function: Callable) -> None:
-    """The map has the colour of the band that the loss lies in, at places not near an edge."""
-    levels = f.band_levels(on_the_grid(function)).numpy()
+def bands_are(plot: Plot, function: Callable, sharing: list[Callable]) -> None:
+    """The map has the colour of the band that the loss lies in, at places not near an edge.
+
+    All maps of `sharing` have one scale; the numbers written on a map say where its bands begin.
+    """
+    levels = f.band_levels(torch.stack([on_the_grid(other) for other in sharing])).numpy()
     middles = np.append((levels[1:] + levels[:-1]) / 2, levels[-1])
     ramp = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in f.DEEP])
     share = (middles - levels[0]) / (levels[-1] - levels[0])
@@ -146,22 +149,30 @@ def bands_are(plot: Plot, function: Callable) -> None:
     assert clear.sum() > 60 and len(set(wanted)) > 5
     painted = plot.map(starts.flip(1).numpy()[clear])
     assert np.abs(painted - shades[wanted]).max() < 4
+    written = [(word, at) for word, at in plot.words.items() if re.fullmatch(r"\d+\.\d+", word)]
+    assert len(written) >= 2
+    for word, (b, a) in written:
+        assert min(abs(levels - number(word))) < 0.051
+        foot = 4 / abs(plot.units[1][0])  # a number's foot lies four units below its middle
+        there = function(torch.tensor([[a + foot, b]])).item()
+        assert there == approx(number(word), abs=0.06 + 0.04 * number(word))
 
 
 def the_maps_of_two_waves(hands: Hands) -> None:
     for i, (name, wave) in enumerate(TWO.items()):
-        plot = hands.plot(i)
-        assert name in plot.labels
-        bands_are(plot, support_loss(wave))
+        plot = hands.plot(2 * i)
+        assert f"support loss, {name}" in plot.labels
+        bands_are(plot, support_loss(wave), [support_loss(other) for other in TWO.values()])
         assert plot.words["★"] == approx((wave[1], wave[0]), abs=0.2)
 
 
 def the_step_on_two_waves(hands: Hands) -> None:
+    grid = torch.linspace(-5, 5, 101)
     for name, start in STARTS.items():
         hands.find(f"button:text-is('{name}')").click()
         theta, ends = torch.tensor([start]), []
         for i, wave in enumerate(TWO.values()):
-            plot, phi = hands.plot(i), stepped(theta, wave, 1)
+            plot, phi = hands.plot(2 * i), stepped(theta, wave, 1)
             there = phi[0].flip(0).tolist()
             assert plot.handles[0] == approx(start[::-1], abs=PIXEL)
             # One line under the other, white and red, from the start to where the step ends.
@@ -171,18 +182,47 @@ def the_step_on_two_waves(hands: Hands) -> None:
                 assert line == approx(np.array([start[::-1], there]), abs=PIXEL)
             assert plot.dots == [approx(there, abs=PIXEL)]
             wanted = [loss_at(at, wave, X_QUERY).item() for at in (theta, phi)]
-            said = hands.find(".mf-key .mf-number").nth(i).inner_text()
-            assert numbers(r"(\S+) → (\S+)", said) == approx(wanted, abs=0.0051)
+            # Below the map: the wave, and the curve before and after the step.
+            drawn = hands.plot(2 * i + 1)
+            points = torch.stack([X_SUPPORT, on(wave, X_SUPPORT)], 1).numpy()
+            assert np.array(drawn.dots) == approx(points, abs=PIXEL)
+            curves = {"the wave, and its support points": wave, "after the step": phi[0]}
+            curves["curve of θ, before the step"] = start
+            for said, (a, b) in curves.items():
+                (line,) = drawn.lines(hands.colour(said))
+                assert line == approx(torch.stack([grid, on((a, b), grid)], 1).numpy(), abs=PIXEL)
+            (title,) = [label for label in drawn.labels if "query loss" in label]
+            assert numbers(r"(\S+) → (\S+)", title) == approx(wanted, abs=0.0051)
             ends.append(wanted)
         said = numbers(r"(\S+) before, (\S+) after one step", hands.text(".mf-key strong"))
         assert said == approx(np.mean(ends, axis=0).tolist(), abs=0.0051)
+
+
+def the_start_left_behind(hands: Hands) -> None:
+    """A start that was visited stays on the maps, with its step and its losses; no other does."""
+    assert hands.find(".mf-ghost").count() == 0
+    low, high = STARTS.items()
+    for name, start in (low, high, low):
+        hands.find(f"button:text-is('{name}')").click()
+        hands.press(".mf-handle >> nth=0", "Shift+ArrowLeft")
+        said = hands.find(f'.mf-key li:has(span:text-is("{name}:")) .mf-number').inner_text()
+        theta = torch.tensor([start])
+        wanted = [loss_after(m)(theta).item() for m in (0, 1)]
+        assert numbers(r"(\S+) before, (\S+) after", said) == approx(wanted, abs=0.0051)
+        ghosts = hands.find(".mf-plot >> nth=0").locator(".mf-ghost").all()
+        plot = hands.plot(0)
+        paths = [plot.path(g.get_attribute("d")) for g in ghosts if g.get_attribute("d")]
+        there = stepped(theta, TWO["first wave"], 1)[0].flip(0).tolist()
+        path = np.array([start[::-1], there])
+        assert any(found == approx(path, abs=PIXEL) for found in paths)
+    assert len(paths) == 2
 
 
 def the_landscape_after_m_steps(hands: Hands) -> None:
     for m in (0, 2):
         hands.slide("steps m", m)
         plot, values = hands.plot(), on_the_grid(loss_after(m))
-        bands_are(plot, loss_after(m))
+        bands_are(plot, loss_after(m), [loss_after(k) for k in range(4)])
         (a, b), fixed = lowest(values), lowest(on_the_grid(loss_after(0)))
         assert plot.words["★"] == approx((b, a), abs=0.2)
         assert plot.words["■"] == approx(fixed[::-1], abs=0.2)
@@ -207,7 +247,7 @@ def the_landscape_after_m_steps(hands: Hands) -> None:
             own = loss_after(m)(torch.tensor([[a, b]])).item()
             wanted = [approx(own, abs=0.01), approx(a, abs=0.06), approx(b, abs=0.01)]
             assert numbers(r"(\S+), at a = (\S+), b = (\S+)", said) == wanted
-    assert "Speckles" in hands.text(".mf-key")
+    assert "Ragged edges" in hands.text(".mf-key")
 
 
 def the_start_keeps_its_name(hands: Hands) -> None:
@@ -570,6 +610,7 @@ def a_game_of_animals(hands: Hands) -> None:
 CHECKS = {
     the_maps_of_two_waves: drag_theta,
     the_step_on_two_waves: drag_theta,
+    the_start_left_behind: drag_theta,
     the_start_keeps_its_name: drag_theta,
     the_landscape_after_m_steps: m_steps_landscape,
     both_meta_gradients: meta_gradient,
@@ -607,6 +648,30 @@ FAULTS = {
         "plot.bands(frames[m].map",
         "plot.bands(frames[Math.max(0, m - 1)].map",
         the_landscape_after_m_steps,
+    ),
+    "a scale of its own for every m": Fault(
+        "m_steps_landscape",
+        "plot.bands(frames[m].map, data.shape, data.levels",
+        "plot.bands(frames[m].map, data.shape, data.levels.map((v) => v / (1 + m))",
+        the_landscape_after_m_steps,
+    ),
+    "numbers of other bands": Fault(
+        "contours",
+        "digits(level, level < 1 ? 2 : 1)",
+        "digits(1.5 * level, level < 1 ? 2 : 1)",
+        the_maps_of_two_waves,
+    ),
+    "the curve before the step for the one after": Fault(
+        "drag_theta",
+        'drawing.line(grid, curve(phi), "mf-vermilion")',
+        'drawing.line(grid, curve(theta), "mf-vermilion")',
+        the_step_on_two_waves,
+    ),
+    "a ghost without its step": Fault(
+        "drag_theta",
+        "ghost(plot, at, steps[i].phi)",
+        "ghost(plot, at, at)",
+        the_start_left_behind,
     ),
     "the star where the square is": Fault(
         "m_steps_landscape",
@@ -727,12 +792,12 @@ FAULTS = {
         the_step_on_two_waves,
     ),
     "one wave twice in the total": Fault(
-        "drag_theta", "pair[k])", "ends[0][k])", the_step_on_two_waves
+        "drag_theta", "ends.map((end) => end", "ends.map(() => ends[0]", the_step_on_two_waves
     ),
     "the other wave's query loss": Fault(
         "drag_theta",
         "loss(phi, data.xQuery, wave.query)",
-        "loss(phi, data.xQuery, waves[1 - i].query)",
+        "loss(phi, data.xQuery, waves[0].query)",
         the_step_on_two_waves,
     ),
     "one task counted for all": Fault(

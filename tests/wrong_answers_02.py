@@ -24,6 +24,30 @@ def farthest(task):
     return torch.cdist(query, averages).argmax(dim=1)
 
 
+def _averages(task, classes=range(3)):
+    support = task.x_support.flatten(1)
+    return torch.stack([support[task.y_support == c].mean(dim=0) for c in classes])
+
+
+def sums(task):
+    return torch.cdist(task.x_query.flatten(1), 3 * _averages(task)).argmin(dim=1)
+
+
+def averaged_distances(task):
+    distances = torch.cdist(*flat(task))
+    means = [distances[:, task.y_support == c].mean(dim=1) for c in range(3)]
+    return torch.stack(means).argmin(dim=0)
+
+
+def by_appearance(task):
+    classes = dict.fromkeys(task.y_support.tolist())
+    return torch.cdist(task.x_query.flatten(1), _averages(task, classes)).argmin(dim=1)
+
+
+def product_with_average(task):
+    return (task.x_query.flatten(1) @ _averages(task).T).argmax(dim=1)
+
+
 def all_distances(task):
     return torch.cdist(*flat(task))
 
@@ -52,8 +76,12 @@ WRONG_02: list[tuple[str, object, str]] = [
     ("2.2", single, "closest single image"),
     ("2.2", in_blocks, "mix classes"),
     ("2.2", farthest, "farthest"),
+    ("2.2", sums, "sums"),
+    ("2.2", averaged_distances, "distances were averaged"),
+    ("2.2", by_appearance, "appear in the support set"),
+    ("2.2", product_with_average, "product"),
     ("2.2", all_distances, "One label for each"),
-    ("2.2", lambda task: torch.zeros_like(task.y_query), "by hand"),
+    ("2.2", lambda task: torch.ones_like(task.y_query), "by hand"),
     ("2.3", single, "not by angle"),
     ("2.3", by_product, "thick pens"),
     ("2.3", by_cosine(lambda c, y: y[c.argmin(dim=1)]), "large"),

@@ -39,6 +39,11 @@ def counts_pairs(task: Task) -> float:
     return _same(task).sum() / len(task.x_query)
 
 
+def distance_of_zero(task: Task) -> float:
+    query, support = task.x_query.flatten(1), task.x_support.flatten(1)
+    return (torch.cdist(query, support).min(dim=1).values == 0).float().mean()
+
+
 def _cosines(train: Tensor, test: Tensor) -> Tensor:
     a, b = (normalize(x.mean(dim=1).flatten(1), dim=1) for x in (train, test))
     return b @ a.T
@@ -55,7 +60,11 @@ def drawing_by_drawing(train: Tensor, test: Tensor, threshold: float) -> int:
 
 
 def no_class_at_all(train: Tensor, test: Tensor, threshold: float) -> int:
-    return 7 * int(len(test) == 7)
+    return 10 * int(len(test) == 10)
+
+
+def counts_training_classes(train: Tensor, test: Tensor, threshold: float) -> int:
+    return (_cosines(train, test) >= threshold).any(dim=0).sum()
 
 
 def counts_all_pairs(train: Tensor, test: Tensor, threshold: float) -> int:
@@ -124,6 +133,14 @@ def rounds_down(p: float, m: int, tau: float, half_width: float) -> int:
     return int(_tasks(p, m, tau, half_width))
 
 
+def rounds_to_the_nearest(p: float, m: int, tau: float, half_width: float) -> int:
+    return round(_tasks(p, m, tau, half_width))
+
+
+def knows_the_first_cases(p: float, m: int, tau: float, half_width: float) -> int:
+    return math.ceil(_tasks(p, m, tau, half_width)) + (p == 0.9)
+
+
 def unrounded(p: float, m: int, tau: float, half_width: float) -> float:
     return _tasks(p, m, tau, half_width)
 
@@ -158,9 +175,11 @@ WRONG_03: list[tuple[str, object, str]] = [
     ("3.1", same_place, "last"),
     ("3.1", yes_or_no, "yes or no"),
     ("3.1", counts_pairs, "counts once"),
+    ("3.1", distance_of_zero, "pixels themselves"),
     ("3.2", not_normalised, "below 1"),
     ("3.2", drawing_by_drawing, "twin is missed"),
-    ("3.2", no_class_at_all, "Three of seven"),
+    ("3.2", no_class_at_all, "Six of ten"),
+    ("3.2", counts_training_classes, "Count the test classes"),
     ("3.2", counts_all_pairs, "two training classes"),
     ("3.2", counts_within_test, "no leak"),
     ("3.3", any_in_order, "120"),
@@ -174,6 +193,8 @@ WRONG_03: list[tuple[str, object, str]] = [
     ("3.4", compares_with_augmented, "flipped b"),
     ("3.5", unrounded, "whole number"),
     ("3.5", rounds_down, "round"),
+    ("3.5", rounds_to_the_nearest, "nearest"),
+    ("3.5", knows_the_first_cases, "would do"),
     ("3.5", per_prediction, "variance"),
     ("3.5", one_standard_error, "1.96"),
     ("3.5", no_square, "√n"),

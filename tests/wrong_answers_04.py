@@ -42,6 +42,26 @@ def after_step(
     return mean_loss
 
 
+def one_after_the_other(a: float, b: float, tasks: Task, inner_lr: float) -> float:
+    """Begins each task where the task before it ended."""
+    theta, losses = torch.tensor([[a, b]], dtype=torch.float64), []
+    for x_s, y_s, x_q, y_q in zip(*tasks, strict=True):
+        theta = theta.requires_grad_()
+        (gradient,) = torch.autograd.grad(_loss(theta, x_s, y_s).sum(), theta)
+        theta = (theta - inner_lr * gradient).detach()
+        losses.append(_loss(theta, x_q, y_q).item())
+    return sum(losses) / len(losses)
+
+
+def never_zeroed(a: float, b: float, tasks: Task, inner_lr: float) -> float:
+    """Begins each task at the start, and lets `.grad` add up."""
+    start, losses = torch.tensor([[a, b]], dtype=torch.float64, requires_grad=True), []
+    for x_s, y_s, x_q, y_q in zip(*tasks, strict=True):
+        _loss(start, x_s, y_s).sum().backward()
+        losses.append(_loss((start - inner_lr * start.grad).detach(), x_q, y_q).item())
+    return sum(losses) / len(losses)
+
+
 def in_advance(
     curve: Callable[[Tensor], Tensor], error: Callable[[Tensor], Tensor]
 ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
@@ -84,6 +104,8 @@ WRONG_04: list[tuple[str, object, str]] = [
     ("4.1", after_step(sign=1.0), "up the slope"),
     ("4.1", after_step(common=True), "one common place"),
     ("4.1", after_step(mean_first=True), "too little"),
+    ("4.1", one_after_the_other, "the task before it ended"),
+    ("4.1", never_zeroed, "added up in `.grad`"),
     ("4.1", after_step(total=True), "not their sum"),
     ("4.1", after_step(forgets_start=True), "mean over tasks?"),
     ("4.2", average, "two things"),

@@ -74,6 +74,15 @@ def all_move(loss_fn, params, x, y, *, names, **options):
     return inner()(loss_fn, params, x, y, **options)
 
 
+def all_gradients(loss_fn, params, x, y, *, names, inner_lr, inner_steps):
+    """The right values, by way of the gradients of everything."""
+    phi = params
+    for _ in range(inner_steps):
+        moved = inner()(loss_fn, phi, x, y, inner_lr=inner_lr)
+        phi = {n: moved[n] if n in names else p for n, p in phi.items()}
+    return phi
+
+
 def one_rate(loss_fn, params, x, y, *, inner_lrs):
     return inner()(loss_fn, params, x, y, inner_lr=inner_lrs["a"].item())
 
@@ -90,6 +99,34 @@ def half_detached_rates(loss_fn, params, x, y, *, inner_lrs):
 
 def half(loss_fn, params, x, y, *, inner_lr, **options):
     return inner()(loss_fn, params, x, y, inner_lr=inner_lr / 2, **options)
+
+
+def leash(*, strength: float = 1.0, inside: bool = True, every_step: bool = True) -> Callable:
+    """The pull with at most one thing wrong."""
+
+    def adapt(loss_fn, params, x, y, *, inner_lr, inner_steps, pull):
+        phi = params
+        for k in range(inner_steps):
+            moved = inner()(loss_fn, phi, x, y, inner_lr=inner_lr)
+            scale = strength * pull * (inner_lr if inside else 1)
+            at = phi if every_step else moved
+            if every_step or k == inner_steps - 1:
+                moved = {n: p - scale * (at[n] - params[n]) for n, p in moved.items()}
+            phi = moved
+        return phi
+
+    return adapt
+
+
+def leash_to_a_name_that_moves(loss_fn, params, x, y, *, inner_lr, inner_steps, pull):
+    for _ in range(inner_steps):
+        at = tuple(params.values())
+        slopes = torch.autograd.grad(loss_fn(params, x, y), at, create_graph=True)
+        params = {
+            n: p - inner_lr * (g + pull * (p - params[n]))
+            for (n, p), g in zip(params.items(), slopes, strict=True)
+        }
+    return params
 
 
 def leash_cut_at_the_start(loss_fn, params, x, y, *, inner_lr, inner_steps, pull):
@@ -128,12 +165,18 @@ WRONG_05: list[tuple[str, object, str]] = [
     ("5.3", half, "differ"),
     ("5.3", inner(graph=False), "first order"),
     ("5.3", lambda *args, **options: [1.0, 2.0], "dictionary with the names"),
+    ("5.3", all_gradients, "with respect to what stays"),
     ("5.4", one_rate, "each parameter has its own"),
     ("5.4", plain_rates, "`inner_lrs`"),
     ("5.4", half_detached_rates, "slope in `inner_lrs`"),
     ("5.4", inner(graph=False), "first order"),
     ("5.4", inner(in_place=True), "overwrote"),
     ("5.5", lambda *args, pull, **options: inner()(*args, **options), "no pull"),
+    ("5.5", leash_to_a_name_that_moves, "does its name move along"),
+    ("5.5", leash(inside=False), "inside the bracket"),
+    ("5.5", leash(strength=2.0), "Twice too strong"),
+    ("5.5", leash(every_step=False), "after the last step"),
+    ("5.5", leash(strength=0.5), "two steps on paper"),
     ("5.5", leash_cut_at_the_start, "the start perhaps"),
     ("5.5", inner(pull_to="zero"), "weight decay"),
     ("5.5", inner(pull_to="away"), "mind the sign"),

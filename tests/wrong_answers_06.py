@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+from torch.func import grad, jacrev
 
 from maml_tutorial import adapt
 
@@ -30,19 +31,39 @@ def through(order: Callable = list, sign: float = -1.0) -> Callable:
 
 
 def first_order_gradient(
-    *, half: str = "query", exact: bool = False, steps: int | None = None, as_list: bool = False
+    *,
+    half: str = "query",
+    exact: bool = False,
+    steps: int | None = None,
+    as_list: bool = False,
+    told: bool = False,
+    cut: bool = False,
 ) -> Callable:
     """The right answer to 6.5, or with one thing wrong."""
 
     def answer(loss_fn, params, task, *, inner_lr, inner_steps):
         inner = {"inner_lr": inner_lr, "inner_steps": inner_steps if steps is None else steps}
+        inner |= {"first_order": told}
         phi = adapt(loss_fn, params, task.x_support, task.y_support, **inner)
+        phi = {name: p.detach().requires_grad_() if cut else p for name, p in phi.items()}
         at = phi if not exact else params
         x, y = getattr(task, f"x_{half}"), getattr(task, f"y_{half}")
         parts = torch.autograd.grad(loss_fn(phi, x, y), list(at.values()))
         return list(parts) if as_list else dict(zip(params, parts, strict=True))
 
     return answer
+
+
+def row_by_row(loss, theta, v, alpha):
+    """The right vector, from a Hessian that never stands in one piece."""
+    theta = theta.requires_grad_()
+    (slope,) = torch.autograd.grad(loss(theta), theta, create_graph=True)
+    rows = (torch.autograd.grad(entry, theta, retain_graph=True)[0] @ v for entry in slope)
+    return v - alpha * torch.stack(list(rows))
+
+
+def by_jacrev(loss, theta, v, alpha):
+    return v - alpha * jacrev(grad(loss))(theta) @ v
 
 
 FOUR = {"A": "first order", "B": "something else", "C": "exact", "D": "nothing"}
@@ -61,7 +82,12 @@ WRONG_06: list[tuple[str, object, str]] = [
     ("6.2", one_step_back(lambda v, h, g, a: v - a * g * v), "Entry by entry"),
     ("6.2", one_step_back(lambda v, h, g, a: v - a * h.diagonal() * v), "diagonal"),
     ("6.2", one_step_back(lambda v, h, g, a: (g * v).sum()), "shape"),
-    ("6.2", one_step_back(lambda v, h, g, a: g), "Not yet"),
+    ("6.2", one_step_back(lambda v, h, g, a: g), "support gradient, and nothing"),
+    ("6.2", one_step_back(lambda v, h, g, a: v - a * g), "not on the road back"),
+    ("6.2", one_step_back(lambda v, h, g, a: v - 2 * a * h @ v), "gradient of a number"),
+    ("6.2", one_step_back(lambda v, h, g, a: v - a * h @ v), "Hessian was built"),
+    ("6.2", row_by_row, "Hessian was built"),
+    ("6.2", by_jacrev, "Hessian was built"),
     ("6.3", through(lambda hs: hs), "wrong order"),
     ("6.3", through(lambda hs: [hs[0]] * len(hs)), "first step's bracket"),
     ("6.3", lambda hs, v, a: v - a * sum(hs) @ v, "added the Hessians"),
@@ -79,4 +105,6 @@ WRONG_06: list[tuple[str, object, str]] = [
     ("6.5", first_order_gradient(half="support"), "Which half"),
     ("6.5", first_order_gradient(steps=1), "One step only"),
     ("6.5", first_order_gradient(steps=2), "where the inner loop ends"),
+    ("6.5", first_order_gradient(told=True, cut=True), "was to stay out of it"),
+    ("6.5", first_order_gradient(), "hangs on θ"),
 ]

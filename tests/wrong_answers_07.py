@@ -18,6 +18,10 @@ def outer_step(
     in_place: bool = False,
     support: bool = False,
     still: bool = False,
+    one_task: bool = False,
+    steps: int = 1,
+    inner_rate: bool = False,
+    scale: float = 1.0,
 ) -> Callable[..., object]:
     """The right step, or with one thing wrong."""
 
@@ -26,8 +30,12 @@ def outer_step(
             return params
         if support:
             tasks = Task(tasks.x_support, tasks.y_support, tasks.x_support, tasks.y_support)
-        loss = maml_loss(loss_fn, params, tasks, inner_lr=inner_lr, first_order=first_order)
-        gradient = torch.autograd.grad(loss, params["theta"])[0]
+        if one_task:
+            tasks = Task(*(part[:1] for part in tasks))
+        inner = {"inner_lr": inner_lr, "inner_steps": steps, "first_order": first_order}
+        loss = maml_loss(loss_fn, params, tasks, **inner)
+        gradient = scale * torch.autograd.grad(loss, params["theta"])[0]
+        meta_lr = inner_lr if inner_rate else meta_lr
         gradient = gradient * len(tasks.x_support) if total else gradient
         start = params["theta"]
         if from_phi:
@@ -41,16 +49,15 @@ def outer_step(
     return step
 
 
-def which_gradient(step: float, tolerance: float) -> Callable[..., str]:
+def is_exact(step: float, tolerance: float) -> Callable[..., bool]:
     """Central differences with a step and a tolerance of one's own."""
 
-    def which(f: Callable[[Tensor], Tensor], theta: Tensor) -> str:
+    def which(f: Callable[[Tensor], Tensor], theta: Tensor) -> bool:
         (claimed,) = torch.autograd.grad(f(theta), theta)
         shifts = step * torch.eye(len(theta), dtype=theta.dtype)
         values = [[f((theta + s).detach().requires_grad_()) for s in (d, -d)] for d in shifts]
         measured = torch.stack([(up - down).detach() / (2 * step) for up, down in values])
-        off = (claimed - measured).norm() / measured.norm()
-        return "exact" if off < tolerance else "first order"
+        return (claimed - measured).norm() / measured.norm() < tolerance
 
     return which
 
@@ -102,7 +109,7 @@ def lines(
     return sample
 
 
-RIGHT_TEST = which_gradient(1e-5, 1e-4)
+RIGHT_TEST = is_exact(1e-5, 1e-4)
 
 WRONG_07: list[tuple[str, object, str]] = [
     ("7.1", lambda low, high: (low**2 + low * high + high**2) / 3, "sine, squared"),
@@ -116,11 +123,17 @@ WRONG_07: list[tuple[str, object, str]] = [
     ("7.2", outer_step(first_order=True), "first-order step"),
     ("7.2", outer_step(total=True), "not their sum"),
     ("7.2", outer_step(from_phi=True), "adapted parameters"),
-    ("7.2", outer_step(support=True), "which half"),
-    ("7.3", (lambda f, theta: "wrong", 5), "Answer with"),
-    ("7.3", (lambda f, theta: "exact", 5), "10 % off"),
-    ("7.3", (which_gradient(1e-5, 0.05), 5), "be stricter"),
-    ("7.3", (which_gradient(1e-12, 1e-9), 5), "Are the differences central"),
+    ("7.2", outer_step(support=True), "which half is for judging"),
+    ("7.2", outer_step(support=True, steps=0), "the wrong half judges"),
+    ("7.2", outer_step(steps=0), "query loss at θ itself"),
+    ("7.2", outer_step(one_task=True), "have a say too"),
+    ("7.2", outer_step(steps=2), "One was asked for"),
+    ("7.2", outer_step(inner_rate=True), "outer loop's"),
+    ("7.2", outer_step(scale=0.7), "Which one differs"),
+    ("7.3", (lambda f, theta: "exact", 5), "Answer with"),
+    ("7.3", (lambda f, theta: True, 5), "10 % off"),
+    ("7.3", (is_exact(1e-5, 0.05), 5), "be stricter"),
+    ("7.3", (is_exact(1e-12, 1e-9), 5), "Are the differences central"),
     ("7.3", (RIGHT_TEST, 4), "Which line"),
     ("7.4", choose(lambda *args: 0.0, pick=lambda *args, **options: 0.2), "one of the candidates"),
     ("7.4", choose(on_support), "full fit"),

@@ -53,9 +53,10 @@ def _judge(got: object, right: Tensor, hints: dict[str, Tensor], task: Task) -> 
     for hint, wrong in hints.items():
         if torch.equal(got, wrong) and not torch.equal(wrong, right):
             return hint
-    return (
-        None if torch.equal(got, right) else "Some labels differ: try it on three images by hand."
-    )
+    if torch.equal(got, right):
+        return None
+    n_wrong = int((got != right).sum())
+    return f"{n_wrong} of {len(right)} labels differ. Do one of these query images by hand."
 
 
 @exercise("2.2", "The average card")
@@ -65,15 +66,30 @@ def _(nearest_average: Callable[[Task], Tensor]) -> str | None:
     support, query = task.x_support.flatten(1), task.x_query.flatten(1)
     averages = torch.stack([support[task.y_support == c].mean(dim=0) for c in range(3)])
     in_blocks = support.view(3, 3, -1).mean(dim=1)
-    single = task.y_support[torch.cdist(query, support).argmin(dim=1)]
+    to_images = torch.cdist(query, support)
+    of_class = torch.stack([to_images[:, task.y_support == c].mean(dim=1) for c in range(3)])
+    by_appearance = averages[[2, 0, 1]]
     hints = {
-        "This is the closest single image: average each class first.": single,
+        "This is the closest single image: average each class first.": task.y_support[
+            to_images.argmin(dim=1)
+        ],
         "These averages mix classes: the support images need not be in order.": torch.cdist(
             query, in_blocks
         ).argmin(dim=1),
-        "The class with the *farthest* average was taken.": torch.cdist(query, averages).argmax(
+        "The class with the farthest average was taken.": torch.cdist(query, averages).argmax(
             dim=1
         ),
+        "These are sums: a class's average is its sum divided by its number of images.": (
+            torch.cdist(query, 3 * averages).argmin(dim=1)
+        ),
+        "The distances were averaged. Average the images, then take one distance to each class.": (
+            of_class.argmin(dim=0)
+        ),
+        "The averages stand in the order in which classes appear in the support set; that of "
+        "label c has to be in place c.": torch.cdist(query, by_appearance).argmin(dim=1),
+        "This is the product with the average, not the distance to it.": (
+            query @ averages.T
+        ).argmax(dim=1),
     }
     right = torch.cdist(query, averages).argmin(dim=1)
     return _judge(nearest_average(task), right, hints, task)
@@ -92,7 +108,9 @@ def _(nearest_by_angle: Callable[[Task], Tensor]) -> str | None:
         "The product alone favours thick pens: divide by the lengths.": task.y_support[
             (query @ support.T).argmax(dim=1)
         ],
-        "Like directions have a *large* cosine.": task.y_support[cosines.argmin(dim=1)],
+        "Like directions have a large cosine: the smallest was taken.": task.y_support[
+            cosines.argmin(dim=1)
+        ],
         "This is the place of the closest image in the support set, not its label.": (
             cosines.argmax(dim=1)
         ),
@@ -109,7 +127,7 @@ def _(clearly_better: Callable[[Pair, Pair], bool]) -> str | None:
     """The first's whole interval above the second's."""
     cases = {
         ((0.90, 0.01), (0.80, 0.01)): (True, "0.90 ± 0.01 lies above 0.80 ± 0.01 as a whole."),
-        ((0.80, 0.01), (0.90, 0.01)): (False, "The *first* is asked about: 0.80 is below 0.90."),
+        ((0.80, 0.01), (0.90, 0.01)): (False, "You are asked about the first: 0.80 is below 0.90."),
         ((0.90, 0.06), (0.85, 0.06)): (False, "From 0.84 to 0.91 both may lie: not a clear case."),
         ((0.90, 0.01), (0.85, 0.06)): (False, "0.85 ± 0.06 reaches up to 0.91."),
         ((0.90, 0.06), (0.85, 0.01)): (False, "0.90 ± 0.06 reaches down to 0.84."),

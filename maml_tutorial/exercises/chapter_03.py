@@ -28,7 +28,7 @@ def _(answer: Callable[[Task], float]) -> str | None:
         )
     if share(x[:5], torch.cat([x[4:5], x[5:8]])) == 0:
         return (
-            "A leak is missed: the first query image is the *last* support image. Each query "
+            "A leak is missed: the first query image is the last support image. Each query "
             "image has to be compared with every support image."
         )
     if not math.isclose(share(x[:5], torch.cat([x[4:5], x[5:8]])), 1 / 4):
@@ -37,6 +37,14 @@ def _(answer: Callable[[Task], float]) -> str | None:
         return (
             "Here a support image is there twice, as when drawing with replacement. A query image "
             "that leaks counts once, however often it is found."
+        )
+    big = torch.rand(100, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    found = share(big[:40], big[10:])
+    if not math.isclose(found, 1 / 3, rel_tol=1e-4):
+        return (
+            f"Of 90 query images 30 stand in a support set of 40; you found {90 * found:.0f}. In a "
+            "larger task a computed distance between an image and itself need not be exactly 0: "
+            "compare the pixels themselves."
         )
     return None
 
@@ -54,16 +62,22 @@ def _(answer: Callable[[Tensor, Tensor, float], int]) -> str | None:
         return "No class of this test split looks like a training class; are the cosines below 1?"
     if int(answer(train, torch.cat([test, test]), 0.99)) != 0:
         return "Two test classes that look alike are no leak across the split."
-    leaky = torch.cat([test, 0.5 * train[1:2], train[1:3].flip(1)])
+    # Six test classes, of four training classes: three in fainter ink, three in another order.
+    leaky = torch.cat([test, 0.5 * train[[1, 2, 4]], train[1:4].flip(1)])
     found = int(answer(train, leaky, 0.99))
-    if found in (1, 2):
+    if found == 4:
+        return (
+            "Four is the number of training classes that have a twin. Count the test classes: two "
+            "of them may be the same training class."
+        )
+    if found == 3:
         return (
             "A twin is missed: fainter ink, or the drawings of the class in another order. "
             "What of an image does the cosine not see, and what of a class the mean?"
         )
-    if found != 3:
-        return f"Three of seven test classes are training classes; you found {found}."
-    if int(answer(torch.cat([train, train]), leaky, 0.99)) != 3:
+    if found != 6:
+        return f"Six of ten test classes are training classes; you found {found}."
+    if int(answer(torch.cat([train, train]), leaky, 0.99)) != 6:
         return "A test class that looks like two training classes still is one test class."
     return None
 
@@ -77,13 +91,13 @@ def _(answer: Callable[[Tensor], bool]) -> str | None:
     often = torch.cat([ordered[:400], honest[1, 400:]])
     if any(answer(classes) for classes in honest):
         return (
-            "You accuse an honest sampler. By luck, one task in 120 is in order: ask how *often* "
+            "You accuse an honest sampler. By luck, one task in 120 is in order: ask how often "
             "classes ascend, and allow for chance."
         )
     if not answer(ordered):
         return "Sorted labels get past you. Compare each class number with the next in its task."
     if not answer(ordered.flip(1)):
-        return "Labels that always *descend* get past you; they tell as much as those that ascend."
+        return "Labels that always descend get past you; they tell as much as those that ascend."
     if not answer(often):
         return "Here 40 % of the tasks are sorted, and it gets past you. What would luck give?"
     return None
@@ -102,7 +116,7 @@ def _(answer: Callable[[Tensor, Callable[[Tensor], Tensor]], int]) -> str | None
     if int(answer(images, lambda x: x)) != 0:
         return "Images left as they are look most like themselves; whom do you compare with whom?"
     if int(answer(images, lambda x: 0.6 * x)) != 0:
-        return "Fainter ink changes no letter. Compare with the images as they were *drawn*."
+        return "Fainter ink changes no letter. Compare with the images as they were drawn."
     if int(answer(images, lambda x: x.roll(1, -1))) != 0:
         return "A shift by one pixel changes no letter here. Did you average over the drawings?"
     found = int(answer(images, lambda x: x.flip(-1)))
@@ -134,4 +148,8 @@ def _(answer: Callable[[float, int, float, float], int]) -> str | None:
         return "Where tasks differ (`tau` = 0.1) it takes more of them. Add the two variances."
     if (found := answer(0.487, 75, 0.08, 0.01)) != 374:
         return f"With p = 0.487, m = 75 and tau = 0.08 you say {found}: is `tau` squared?"
+    if answer(0.9, 25, 0.05, 0.01) == 234:  # 234.3
+        return "234.3 tasks would give ±1 %, so 234 are just too few: not to the nearest, but up."
+    if (found := answer(0.9, 25, 0.05, 0.01)) != 235:
+        return f"With p = 0.9, m = 25 and tau = 0.05 you say {found}, and 235 would do."
     return None

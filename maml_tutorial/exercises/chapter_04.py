@@ -40,6 +40,12 @@ def _(loss_after_step: Callable[[float, float, Task, float], float]) -> str | No
         "Each task moved too little: was the gradient that of the mean over the tasks?": _loss(
             start - lr * own / 8, *query
         ).mean(),
+        "Each task must begin at the same (a, b): yours begins where the task before it ended.": (
+            _one_after_the_other(a, b, tasks, lr)
+        ),
+        "A task's gradient holds those of the tasks before it: were they added up in `.grad`?": (
+            _loss(start - lr * own.cumsum(dim=0), *query).mean()
+        ),
         "Take the mean over the tasks, not their sum.": _loss(start - lr * own, *query).sum(),
     }
     for hint, wrong in hints.items():
@@ -64,6 +70,15 @@ def _after_step(a: float, b: float, tasks: Task, lr: float) -> float:
     return _loss(moved, tasks.x_query, tasks.y_query).mean().item()
 
 
+def _one_after_the_other(a: float, b: float, tasks: Task, lr: float) -> Tensor:
+    """The mistake of this book: the start is carried from task to task."""
+    theta, losses = torch.tensor([[a, b]], dtype=torch.float64), []
+    for x_s, y_s, x_q, y_q in zip(*tasks, strict=True):
+        theta = theta - lr * _slope(theta, x_s, y_s)
+        losses.append(_loss(theta, x_q, y_q))
+    return torch.cat(losses).mean()
+
+
 @exercise("4.2", "The best answer given in advance")
 def _(best_in_advance: Callable[[Tensor], tuple[Tensor, float]]) -> str | None:
     """The mean curve, and its mean squared error."""
@@ -85,7 +100,7 @@ def _(best_in_advance: Callable[[Tensor], tuple[Tensor, float]]) -> str | None:
     if math.isclose(error, right, rel_tol=1e-4):
         return None
     if math.isclose(error, math.sqrt(right), rel_tol=1e-4):
-        return "The curve is right. Its error is the mean *square*, without a root."
+        return "The curve is right. Its error is the mean square, without a root."
     if math.isclose(error, curves.square().mean().item(), rel_tol=1e-4):
         return "The curve is right, but this is the error of always saying zero."
     if math.isclose(error, (curves - best).square().sum(dim=1).mean().item(), rel_tol=1e-4):

@@ -23,7 +23,7 @@ def _(phi: float) -> str | None:
     if not isinstance(phi, int | float | Tensor):
         return "The answer is one number."
     hints = {
-        1.2: "The loss is the *mean* over the two points: did you add them up?",
+        1.2: "The loss is the mean over the two points: did you add them up?",
         0.9: "This goes up the slope: a step goes against the gradient.",
         1.0: "The start is not a minimum: which of the two points is not fitted yet?",
         1.05: "The derivative of a square brings down a 2.",
@@ -131,20 +131,36 @@ def _(adapt_head: Callable[..., Params]) -> str | None:
     def right(params: Params) -> Params:
         return _adapted(params, {"b": LR})
 
+    asked: list[Tensor] = []
+
+    def watched_loss(params: Params, x: Tensor, y: Tensor) -> Tensor:
+        """The loss, noting when a slope in what must stay is computed."""
+        still = params["a"] * 1
+        if still.requires_grad:
+            still.register_hook(asked.append)
+        return curve_loss({**params, "a": still}, x, y)
+
     params = start()
-    result = adapt_head(curve_loss, params, X, Y, names=["b"], inner_lr=LR, inner_steps=STEPS)
+    result = adapt_head(watched_loss, params, X, Y, names=["b"], inner_lr=LR, inner_steps=STEPS)
+    too_many = bool(asked)  # before the road back is tried, which asks for all
     if isinstance(result, dict) and set(result) == {"b"}:
         return "The parameters that stay belong into the result too: the network needs all."
     hints = {
         "Everything has moved: only those in `names` may.": _adapted(start()),
         "Nothing has moved.": start(),
     }
-    return _judge(result, params, right, hints)
+    if hint := _judge(result, params, right, hints):
+        return hint
+    if too_many:
+        return (
+            "Right, but dear: a gradient was taken also with respect to what stays. Ask for less."
+        )
+    return None
 
 
-@exercise("5.4", "A step length for every number")
+@exercise("5.4", "A step size for every number")
 def _(meta_sgd_step: Callable[..., Params]) -> str | None:
-    """Meta-SGD's inner step, differentiable with respect to its step lengths."""
+    """Meta-SGD's inner step, differentiable with respect to its step sizes."""
     rates = {
         name: torch.tensor(value, dtype=torch.float64, requires_grad=True)
         for name, value in (("a", 0.1), ("b", 0.02))
@@ -181,10 +197,21 @@ def _(adapt_on_a_leash: Callable[..., Params]) -> str | None:
     params = start()
     result = adapt_on_a_leash(curve_loss, params, X, Y, inner_lr=LR, inner_steps=STEPS, pull=pull)
     hints = {
-        "There is no pull: in the second step φ has left the start.": _adapted(start()),
+        "There is no pull: does the θ you pull to stay the start, or does its name move along?": (
+            _adapted(start())
+        ),
         "This pulls towards zero (weight decay), not towards the start.": adapt(
             decayed, start(), X, Y, inner_lr=LR, inner_steps=STEPS
         ),
         "This pushes away from the start: mind the sign.": _adapted(start(), pull=-pull),
+        "The pull is not multiplied by α: it stands inside the bracket.": _adapted(
+            start(), pull=pull / LR
+        ),
+        "Twice too strong: λ (φ − θ) is the slope of λ/2 times the squared distance.": (
+            _adapted(start(), pull=2 * pull)
+        ),
+        "The pull came once, after the last step. It belongs into every one.": {
+            n: p - LR * pull * (p - start()[n]) for n, p in _adapted(start()).items()
+        },
     }
     return _judge(result, params, leashed, hints)

@@ -1,10 +1,15 @@
 """Exercises of chapter 6."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from math import isclose
+from types import FrameType
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from maml_tutorial.adapt import adapt
 from maml_tutorial.exercises.registry import exercise
@@ -42,21 +47,20 @@ def _(
     """(I − αH) times a vector, by a Hessian–vector product."""
     theta, v = _vector([0.3, -0.8, 1.2]), _vector([1.0, 0.5, -2.0])
     alpha = 0.1
-
-    def loss(at: Tensor) -> Tensor:
-        return (at[0] * at[1]).sin() + (at**4).sum() / 4 + at[1] * at[2] ** 2
-
-    hessian = torch.autograd.functional.hessian(loss, theta)
-    slope = torch.autograd.functional.jacobian(loss, theta)
-    got = torch.as_tensor(one_step_back(loss, theta.clone(), v.clone(), alpha)).detach()
+    hessian = torch.autograd.functional.hessian(_bent, theta)
+    slope = torch.autograd.functional.jacobian(_bent, theta)
+    got = torch.as_tensor(one_step_back(_bent, theta.clone(), v.clone(), alpha)).detach()
     hints = {
         "That is H v alone: it is taken, times α, from the query gradient.": hessian @ v,
         "That is first order: nothing has happened to the query gradient.": v,
-        "The sign of the second road: a step goes *down* the slope.": v + alpha * hessian @ v,
+        "The sign of the second road: a step goes down the slope.": v + alpha * hessian @ v,
         "Where is α?": v - hessian @ v,
         "Entry by entry is not a product with H: gradient · v is one number, a sum.": v
         - alpha * slope * v,
         "Only H's diagonal seems to be in it.": v - alpha * hessian.diagonal() * v,
+        "That is the support gradient, and nothing of the query gradient is left.": slope,
+        "The support gradient itself is not on the road back; how it changes with θ is.": v
+        - alpha * slope,
     }
     if got.shape != v.shape:
         return f"Return a vector of the shape {tuple(v.shape)}; yours is {tuple(got.shape)}."
@@ -64,8 +68,36 @@ def _(
         if _same(got, wrong):
             return hint
     if not _same(got, v - alpha * hessian @ v):
-        return "Not yet. Take the gradient, keep its graph, multiply with the fixed vector, again."
+        return "H v is the gradient of a number: which one? And with what held fixed in it?"
+    d = 300
+    long, counter = torch.linspace(-1, 1, d, dtype=torch.float64), _Numbers()
+    with counter:
+        one_step_back(_bent, long.clone(), long.flip(0).clone(), alpha)
+    if counter.written > d * d / 2:
+        return (
+            "The vector is right, but a Hessian was built on the way, whole or row by row: with "
+            f"{d} parameters, {counter.written:,} numbers were written. One product with H needs "
+            "no more than a few gradients."
+        )
     return None
+
+
+def _bent(at: Tensor) -> Tensor:
+    """A loss whose Hessian is not diagonal, for vectors of any length from 3."""
+    return (at[0] * at[1]).sin() + (at**4).sum() / 4 + (at[1:-1] * at[2:] ** 2).sum()
+
+
+class _Numbers(TorchDispatchMode):
+    """Count the entries of all tensors that are computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self.written += sum(t.numel() for t in tree_leaves(out) if isinstance(t, Tensor))
+        return out
 
 
 @exercise("6.3", "The product over the steps")
@@ -125,27 +157,32 @@ def _(first_order_gradient: Callable[..., Params]) -> str | None:
     """The query loss's gradient at φ, under the names of θ."""
     task = Task(*(_vector(v)[:, None] for v in ([1, -2], [2, 1], [2, 0.5, 1], [1, 3, -1])))
 
+    used = {"first_order": False, "graph": False}
+
     def loss(params: Params, x: Tensor, y: Tensor) -> Tensor:
+        used["first_order"] |= _told_first_order()
+        used["graph"] |= len(x) == len(task.x_query) and _reaches(theta, params)
         return ((params["a"] * torch.tanh(x + params["b"]) - y) ** 2).mean()
 
     def start() -> Params:
         return {name: _vector([v]).requires_grad_() for name, v in (("a", 0.7), ("b", -0.4))}
 
     def gradient(data: tuple[Tensor, Tensor], steps: int, first_order: bool) -> Tensor:
-        theta = start()
+        begin = start()
         phi = adapt(
             loss,
-            theta,
+            begin,
             task.x_support,
             task.y_support,
             inner_lr=0.1,
             inner_steps=steps,
             first_order=first_order,
         )
-        return torch.cat(torch.autograd.grad(loss(phi, *data), list(theta.values())))
+        return torch.cat(torch.autograd.grad(loss(phi, *data), list(begin.values())))
 
     theta = start()
     result = first_order_gradient(loss, theta, task, inner_lr=0.1, inner_steps=3)
+    told, hangs = used["first_order"], used["graph"]
     if not isinstance(result, dict) or set(result) != {"a", "b"}:
         return "Return a dictionary with the names of `params`."
     got = torch.cat([torch.as_tensor(result[name]).detach().flatten() for name in theta])
@@ -161,7 +198,36 @@ def _(first_order_gradient: Callable[..., Params]) -> str | None:
             return hint
     if not _same(got, gradient(query, 3, True)):
         return "Take the query loss's gradient with respect to φ, where the inner loop ends."
+    if told:
+        return "The numbers are right, but `first_order` was to stay out of it: cut by hand."
+    if hangs:
+        return "The numbers are right, but φ still hangs on θ by its graph: cut before you judge."
     return None
+
+
+def _told_first_order() -> bool:
+    """Whether a call of the package that is now running was told `first_order=True`."""
+    frame: FrameType | None = sys._getframe()
+    while frame:
+        if frame.f_code is adapt.__code__ and frame.f_locals["first_order"]:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _reaches(theta: Params, params: Params) -> bool:
+    """Whether the graph of `params`, which are not θ themselves, leads back to θ."""
+    todo = [p.grad_fn for p in params.values()]
+    starts, seen = {id(p) for p in theta.values()}, set()
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        if id(getattr(node, "variable", None)) in starts:
+            return True
+        seen.add(node)
+        todo += [earlier for earlier, _ in node.next_functions]
+    return False
 
 
 def _vector(values: Sequence[float]) -> Tensor:

@@ -44,9 +44,9 @@ def _(outer_step: Callable[..., Params]) -> str | None:
     def after(gradient: Tensor, start: Tensor | float = 0.5) -> Tensor:
         return start - meta_lr * gradient
 
-    def meta_gradient(first_order: bool) -> Tensor:
-        learner = maml(_line_loss, inner_lr=inner_lr, first_order=first_order)
-        return learner.gradient(theta, tasks)[1][0]
+    def meta_gradient(first_order: bool, on: Task = tasks, steps: int = 1) -> Tensor:
+        learner = maml(_line_loss, inner_lr=inner_lr, inner_steps=steps, first_order=first_order)
+        return learner.gradient(theta, on)[1][0]
 
     result = outer_step(_line_loss, theta, tasks, inner_lr=inner_lr, meta_lr=meta_lr)
     if not isinstance(result, dict) or set(result) != {"theta"}:
@@ -58,10 +58,25 @@ def _(outer_step: Callable[..., Params]) -> str | None:
     if not _same(theta["theta"], 0.5):
         return "You overwrote the parameters you were given: return new ones instead."
     n = len(tasks.x_support)
+    on_support = Task(*tasks[:2], *tasks[:2])
+    unadapted = meta_gradient(False, steps=0)
     hints = {
         "This is a step up the slope, not down.": after(-exact),
         "This is the first-order step: is the graph of the inner step kept?": after(first),
         "The outer loss is the mean over the tasks, not their sum.": after(n * exact),
+        "Nothing has adapted: that is the query loss at θ itself.": after(unadapted),
+        "That is the support loss at θ: no task has adapted, and the wrong half judges.": after(
+            meta_gradient(False, on_support, steps=0)
+        ),
+        "Adapted, and then judged on the points adapted to: which half is for judging?": after(
+            meta_gradient(False, on_support)
+        ),
+        "You took one task of the meta-batch: the others have a say too.": after(
+            meta_gradient(False, Task(*(part[:1] for part in tasks)))
+        ),
+        "Two inner steps? One was asked for.": after(meta_gradient(False, steps=2)),
+        "The step has the size of the inner one: which rate is the outer loop's?": 0.5
+        - inner_lr * exact,
     }
     for task in zip(*tasks, strict=True):
         phi = adapt(_line_loss, theta, task[0], task[1], inner_lr=inner_lr)["theta"].detach()
@@ -70,7 +85,12 @@ def _(outer_step: Callable[..., Params]) -> str | None:
     for hint, wrong in hints.items():
         if _same(got, wrong):
             return hint
-    return None if _same(got, after(exact)) else "Which loss, on which half of each task? By θ?"
+    if not _same(got, after(exact)):
+        return (
+            "Not the exact step. Three things make it: φ from each support set, the mean loss on "
+            "the query sets there, and its gradient with respect to θ. Which one differs?"
+        )
+    return None
 
 
 def _line_loss(params: Params, x: Tensor, y: Tensor) -> Tensor:
@@ -87,27 +107,31 @@ def _same(a: Tensor | float, b: Tensor | float) -> bool:
 
 
 @exercise("7.3", "Exact, or first order in disguise?")
-def _(answer: tuple[Callable[[Callable[[Tensor], Tensor], Tensor], str], int]) -> str | None:
+def _(answer: tuple[Callable[[Callable[[Tensor], Tensor], Tensor], object], int]) -> str | None:
     """A test that tells exact from first order for any function, and the guilty line."""
-    which_gradient, line = answer
+    is_exact, line = answer
     verdicts = {}
     for name, curvature in (("strong", 1.0), ("weak", 0.05)):
         for first_order in (False, True):
             theta = torch.tensor([0.4, -0.7, 1.1], dtype=torch.float64, requires_grad=True)
             f = _query_loss(curvature, first_order)
-            verdicts[name, first_order] = which_gradient(f, theta)
-    wrong = next((v for v in verdicts.values() if v not in ("exact", "first order")), None)
-    if wrong is not None:
-        return f'Answer with "exact" or "first order"; one answer was {wrong!r:.40}.'
-    if "first order" in (verdicts["strong", False], verdicts["weak", False]):
+            verdicts[name, first_order] = is_exact(f, theta)
+    strange = [v for v in verdicts.values() if str(v) not in _YES_OR_NO]
+    if strange:
+        return f"Answer with `True` or `False`; one answer was {strange[0]!r:.40}."
+    yes = {case: bool(verdict) for case, verdict in verdicts.items()}
+    if not (yes["strong", False] and yes["weak", False]):
         return "It calls an exact gradient first order. Are the differences central, in float64?"
-    if verdicts["strong", True] == "exact":
+    if yes["strong", True]:
         return "It calls a first-order gradient exact, even one that is 10 % off."
-    if verdicts["weak", True] == "exact":
+    if yes["weak", True]:
         return "It misses a first-order gradient that is about 1 % off: be stricter."
     if line != 5:
         return "The test is right. Which line keeps the inner gradient's value but not its history?"
     return None
+
+
+_YES_OR_NO = ("True", "False", "tensor(True)", "tensor(False)")
 
 
 def _query_loss(curvature: float, first_order: bool) -> Callable[[Tensor], Tensor]:

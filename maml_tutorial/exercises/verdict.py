@@ -7,6 +7,7 @@ from typing import Literal
 
 Status = Literal["not attempted", "correct", "hint"]
 
+_CODE_OR_STRESS = re.compile(r"`([^`]+)`|(?<![*\w])\*([^*\s](?:[^*\n]*[^*\s])?)\*(?![*\w])")
 # The sign says it without colour; the text has the page's own colour, in light and in dark.
 _LOOKS: dict[Status, tuple[str, str]] = {
     "not attempted": ("○", "#808080"),
@@ -37,12 +38,16 @@ class Verdict:
 
     def __repr__(self) -> str:
         sign, _ = _LOOKS[self.status]
-        return f"{sign} Exercise {self.exercise} · {self.title}: {self.hint or self.status}"
+        said = _CODE_OR_STRESS.sub(lambda m: m[2] or m[0], self.hint or self.status)
+        return f"{sign} Exercise {self.exercise} · {self.title}: {said}"
 
     def _repr_html_(self) -> str:
         """The line that a notebook shows; screen readers are told that it is a status."""
         sign, colour = _LOOKS[self.status]
-        said = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(self.hint or self.status))
+        said = _CODE_OR_STRESS.sub(
+            lambda m: f"<em>{m[2]}</em>" if m[2] else f"<code>{m[1]}</code>",
+            html.escape(self.hint or self.status),
+        )
         return (
             f'<div class="verdict" role="status" '
             f'style="border-left:4px solid {colour};padding:.3em .8em;color:inherit">'

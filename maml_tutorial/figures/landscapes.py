@@ -11,18 +11,19 @@ from maml_tutorial.plots import Drawing
 DEEP = ("#0B3C5D", "#4F9BC8", "#DCEBF4")  # a loss surface: dark is low
 
 
-def band_levels(values: Tensor, n: int = 9) -> Tensor:
+def band_levels(values: Tensor, n: int = 11) -> Tensor:
     """Where the bands of a loss surface begin: close together where it is low.
 
     Args:
-        values: losses on a grid, any shape.
-        n: bands; the last holds all above the 93rd percentile.
+        values: losses on a grid, `(rows, columns)`; or several maps, `(n_maps, rows, columns)`,
+            which are to share their bands.
+        n: bands; the last holds all above the 93rd percentile (of the map where it is highest).
 
     Example:
-        >>> band_levels(torch.linspace(0, 1, 101), n=4)
+        >>> band_levels(torch.linspace(0, 1, 101)[None], n=4)
         tensor([0.0000, 0.1033, 0.4133, 0.9300])
     """
-    low, top = values.min(), values.flatten().quantile(0.93)
+    low, top = values.min(), values.flatten(-2).quantile(0.93, dim=-1).max()
     return low + torch.linspace(0, 1, n).square() * (top - low)
 
 
@@ -39,6 +40,8 @@ def drag_theta(
     still: Drawing,
 ) -> LiveFigure:
     """Let the reader drag one start (a, b) on the loss surfaces of several waves a·sin(x − b).
+
+    The waves, and the curve before and after the step, are drawn below the maps.
 
     Args:
         waves: `{name: (height, shift)}`, one panel each.
@@ -75,10 +78,10 @@ def drag_theta(
                 "name": name,
                 "wave": rounded(wave),
                 "map": pack_short(surface),
-                "levels": rounded(band_levels(surface)),
             }
             for (name, wave), surface in zip(waves.items(), surfaces, strict=True)
         ],
+        "levels": rounded(band_levels(surfaces)),
         "shape": wanted[1:],
         "aMax": a_axis[-1].item(),
         "bMax": b_axis[-1].item(),
@@ -127,7 +130,6 @@ def m_steps_landscape(
         frames.append(
             {
                 "map": pack_short(values),
-                "levels": rounded(band_levels(values)),
                 "best": rounded((a_axis[row], b_axis[column])),
                 "lowest": round(values.min().item(), 5),
                 "fromSquare": round(values.flatten()[square].item(), 5),
@@ -135,6 +137,7 @@ def m_steps_landscape(
         )
     data = {
         "frames": frames,
+        "levels": rounded(band_levels(landscapes)),  # one scale, whatever m
         "shape": wanted[1:],
         "aMax": a_axis[-1].item(),
         "bMax": b_axis[-1].item(),

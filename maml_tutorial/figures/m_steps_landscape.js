@@ -1,6 +1,7 @@
 // Chapter 4: the mean query loss after m steps, for every start; the reader slides m and picks starts.
-import { announcer, digits, el, numbers, player, slider } from "./kit.js";
+import { announcer, digits, el, numbers, player, range, slider } from "./kit.js";
 import { Plot, handle } from "./plot.js";
+import { numbersOn, writeNumbers } from "./contours.js";
 
 export function build(stage, data) {
   const say = announcer(stage);
@@ -14,18 +15,18 @@ export function build(stage, data) {
     label: "Mean query loss after m steps, for every start: dark is low. The star marks the lowest place, the square the lowest place before any step, the dot a start of your own.",
     title: "loss after m steps", x: [0, data.bMax], y: [0, data.aMax], xLabel: "shift b of the start", yLabel: "height a of the start",
     xTicks: [0, 1, 2, 3], yTicks: [0, 1, 2, 3, 4, 5], height: 360, live: true });
-  const [star, square, dot, scale] = ["mf-number", "mf-number", "mf-number", ""].map((look) => el("span", { class: look }));
+  const [star, square, dot] = range(3).map(() => el("span", { class: "mf-number" }));
   const at = () => mine.map((k, i) => k * cell[i]);
   const words = (b, a) => `at a = ${digits(a, 1)}, b = ${digits(b)}`;
 
   function draw() {
-    const { lowest, best, fromSquare, levels } = frames[m];
+    const { lowest, best, fromSquare, map } = frames[m];
     const first = frames[0].best;
     const after = m === 0 ? "before any step" : `after ${m} step${m > 1 ? "s" : ""}`;
     plot.title = `mean query loss ${after}`;
     if (plot.width) {
       plot.frame();
-      plot.bands(frames[m].map, data.shape, levels, data.colours);
+      plot.bands(frames[m].map, data.shape, data.levels, data.colours);
     }
     plot.clear();
     plot.text(first[1], first[0], "■", { dy: 6, look: "mf-square" });
@@ -34,7 +35,8 @@ export function build(stage, data) {
     star.textContent = `${digits(lowest)}, ${words(best[1], best[0])}`;
     dot.textContent = `${own}, ${words(...at())}`;
     square.textContent = digits(fromSquare);
-    scale.textContent = `Darkest ${digits(levels[0])}, lightest ${digits(levels[levels.length - 1])} and more.`;
+    const spots = numbersOn(plot, map, data.shape, data.levels, [best[1], best[0]]);
+    writeNumbers(plot, spots, [at(), ...[first, best].map(([a, b]) => [b, a])]);
     say(`${after}: best start a ${digits(best[0], 1)}, b ${digits(best[1])}, loss ${digits(lowest)}; the best start before any step has ${digits(fromSquare)}, yours ${own}.`);
     plot.handles.forEach((place) => place());
   }
@@ -55,8 +57,8 @@ export function build(stage, data) {
       el("li", {}, el("span", { class: "mf-red", "aria-hidden": "true" }, "★"), el("span", {}, "best start for this m:"), star),
       el("li", {}, el("span", { "aria-hidden": "true" }, "■"), el("span", {}, "best start before any step:"), square),
       el("li", {}, el("span", { "aria-hidden": "true" }, "●"), el("span", {}, "your start:"), dot),
-      el("li", {}, scale),
-      el("li", {}, "Speckles, at large m: from there the steps on some wave end in another valley than from the start beside it.")));
+      el("li", {}, "A number stands where a band begins. The colours mean the same at every m."),
+      el("li", {}, "Ragged edges, at large m: from there the steps on some wave end in another valley than from the start beside it.")));
   plot.redraw = draw;
   draw();
 }
