@@ -707,6 +707,18 @@ def test_a_record_says_its_memory_where_that_was_measured(extension: None) -> No
     assert "memory 1\u202f224 MiB a process" in record_block(record | {"peak_mb": 1224})[3].astext()
 
 
+def test_the_papers_number_stands_beside_every_run_of_its_preset(extension: None) -> None:
+    from records_table import summary
+
+    paths = (ROOT / "maml_tutorial" / "data").glob("*.json")
+    records = [json.loads(path.read_text("utf-8")) for path in paths]
+    paper = {cells[0]: cells[3] for cells in cells_of(summary(records))}
+    assert paper["omniglot-5w1s"] == paper["omniglot-5w1s-full"] == "98.7 ± 0.4\u202f%"
+    assert paper["omniglot-20w1s-6000"] == "95.8 ± 0.3\u202f%"
+    assert paper["omniglot-20w1s-first-order"] == "89.4 ± 0.5\u202f%"
+    assert paper["sinusoid-k5-first-order"] == paper["glyphs-5w1s"] == "–"
+
+
 def test_a_record_says_that_a_gpu_was_allowed_to_round(extension: None) -> None:
     from records_table import record_block
 

@@ -156,7 +156,7 @@ def test_the_omniglot_page_says_what_tf32_does_as_it_was_measured():
         assert row.startswith(f"| {n_way}-way {k_shot}-shot{convolution} | ")
     step = {n: record["loop"][f"omniglot-{n}"]["step ms"] for n in (five, twenty)}
     assert f"a step took {step[five]:.1f} ms" in text
-    assert f"with twenty ways {step[twenty]:.0f} instead" in text
+    assert f"with twenty ways {step[twenty]:.1f} instead" in text
     moved = {n: record["nudged"][f"omniglot-{n}"]["0.001"] for n in (five, twenty)}
     assert f"{100 * moved[five]:.0f} % with five ways" in text
     assert f"{100 * moved[twenty]:.0f} % with twenty" in text

@@ -165,7 +165,7 @@ BUGS = {
     ),
     "other tasks after a restart": (
         "training.py",
-        'self.generator.set_state(kept["generator"].cpu())',
+        'self._draw_on(kept["generator"].cpu())',
         "pass",
         "test_training.py::test_a_training_goes_on_from_a_snapshot",
     ),

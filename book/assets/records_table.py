@@ -42,8 +42,11 @@ def summary(records: Iterable[dict[str, Any]]) -> nodes.table:
         name = record["name"]
         link = nodes.reference("", name, refid=anchor(name), internal=True)
         shown, steps = headline(record)
-        unit = "\u202f%" if name in PAPER and "n_way" in record["config"] else ""
-        cells = (f"{shown} ({steps})", PAPER.get(name, "–") + unit, spaced(record["steps_done"]))
+        config = record["config"]
+        kind = record.get("preset", name.removesuffix("-first-order"))  # older ones do not say
+        kind += "-first-order" if config["first_order"] else ""
+        unit = "\u202f%" if kind in PAPER and "n_way" in config else ""
+        cells = (f"{shown} ({steps})", PAPER.get(kind, "–") + unit, spaced(record["steps_done"]))
         rows.append((link, learner(record["config"]), *cells, duration(record["seconds"])))
     return table(heads, rows, "record-summary")
 
