@@ -53,6 +53,7 @@ lint: venv
 	@$(call try,$(BIN)/oxlint --deny-warnings --quiet maml_tutorial book/assets,a script has a fault: see above; mend it there)
 	@$(call try,$(BIN)/codespell,a word is misspelt: see above; a true word goes into ignore-words-list in pyproject.toml)
 	@$(call try,$(PYTHON_IN) -m tools.prose,proselint would write a sentence otherwise: each line above quotes its start; mend it or extend TASTE in tools/prose.py)
+	@$(call try,$(PYTHON_IN) -m tools.claims,a claim of the book has no source: give it a cell or a record or a citation; or its reason in tools/claims/reasons.toml)
 	@$(call try,$(PYTHON_IN) -m tools.notebooks check,a notebook breaks a rule: each line above says how to mend it)
 	@$(call try,$(PYTHON_IN) -m tools.repository check,an address differs from the one in pyproject.toml: run make repository URL=...)
 	@$(call try,$(PYTHON_IN) -m tools.order check,CONTRIBUTING.md gives the modules another order than pyproject.toml: run .venv/bin/python -m tools.order write)
