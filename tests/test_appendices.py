@@ -512,7 +512,13 @@ def test_the_anchors_of_the_glossary_are_the_same_in_the_book_and_on_github() ->
     terms = [term for term, _ in entries()]
     github = [re.sub(r"[^\w -]", "", term.lower()).replace(" ", "-") for term in terms]
     assert [make_id(term) for term in terms] == github
-    assert len(set(github)) == len(github) and 25 <= len(github) <= 45
+    assert len(set(github)) == len(github) and 25 <= len(github) <= 60
+
+
+def test_the_list_on_top_of_the_glossary_leads_to_every_term_in_order() -> None:
+    listed = re.findall(r"\[([^\]]+)\]\(#([\w-]+)\)", page("glossary").split("\n## ")[0])
+    terms = sorted((term for term, _ in entries()), key=str.lower)
+    assert listed == [(term, make_id(term)) for term in terms]
 
 
 @pytest.mark.parametrize("term, text", list(entries()))
