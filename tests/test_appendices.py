@@ -264,18 +264,41 @@ def test_each_symptom_of_the_first_table_leads_to_its_part() -> None:
     assert set(re.findall(r"\]\(#([\w-]+)\)", table)) == parts
 
 
-def snippet() -> str:
-    found = re.findall(r"```python\n(.*?)```", page("troubleshooting"), re.S)
-    assert len(found) == 1
-    return found[0]
+def snippets() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page("troubleshooting"), re.S)
+
+
+def printed_by(code: str) -> list[str]:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code, {})
+    return printed.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    "right, wrong, last",
+    [
+        ("alpha=0.1", "alpha=0.1", "gradient -9.0 measured -9.0"),
+        ("create_graph=True", "create_graph=False", "gradient -18.0 measured -9.0"),
+        ("p - alpha * g", "(p - alpha * g).detach()", "gradient None measured -9.0"),
+        ("alpha=0.1", "alpha=0.0", "gradient -36.0 measured -36.0"),
+    ],
+    ids=["right", "first order", "detached", "no step"],
+)
+def test_the_script_on_top_shows_what_is_wrong(right: str, wrong: str, last: str) -> None:
+    code = snippets()[0]
+    assert right in code
+    if "detach" in wrong:
+        wrong += ".requires_grad_()"
+    lines = printed_by(code.replace(right, wrong))
+    assert lines[-1] == last
+    assert (lines[0][1:] == lines[2][1:]) == (wrong == "alpha=0.0")
+    assert "`gradient -9.0 measured -9.0`" in page("troubleshooting")
 
 
 @pytest.mark.parametrize("graph, first", [("True", "-3.84"), ("False", "-4.8")])
 def test_the_snippet_tells_exact_from_first_order(graph: str, first: str) -> None:
-    code = snippet().replace("create_graph=True", f"create_graph={graph}")
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(code, {})
-    assert printed.getvalue() == f"{first} -3.84\n"
+    code = snippets()[1].replace("create_graph=True", f"create_graph={graph}")
+    assert len(snippets()) == 2 and printed_by(code) == [f"{first} -3.84"]
 
 
 def test_the_loss_of_a_blind_guess_is_the_logarithm_of_n() -> None:
