@@ -26,7 +26,8 @@ LITERAL = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:e[+-]?\d+)?")
 PERCENT = re.compile(r"(?:\s|\\,|\u202f|\u00a0)*\\?%")
 TIMES = re.compile(r"\s*(?:×|times\b|\\times)")
 NO_PROSE = re.compile(
-    r"(?s:^ *(```|~~~).*?^ *\1|\$\$.*?\$\$|<style.*?</style>|<!--.*?-->|<(?:picture|source|img)\b[^>]*>)|^:::+.*$",
+    r"(?s:^ *(```|~~~).*?^ *\1|\$\$.*?\$\$|<style.*?</style>|<!--.*?-->|"
+    r"<(?:picture|source|img)\b[^>]*>)|^:::+.*$",
     re.MULTILINE,
 )
 A_COUNT = 12  # whole numbers up to here count things in sight
