@@ -194,7 +194,7 @@ def legend_fits(figure: Figure) -> None:
     """Explain panels drawn by `plot_fits` below them, once for all.
 
     The colour of the curves differs from panel to panel, so here it is grey: what a curve's
-    dashes say is the same in all.
+    dashes say is the same in all. In a figure too narrow for one row of names there are two.
 
     Args:
         figure: its first axis is one of the panels.
@@ -209,7 +209,7 @@ def legend_fits(figure: Figure) -> None:
     figure.legend(
         handles=handles,
         loc="outside lower center",
-        ncols=len(handles),
+        ncols=len(handles) if figure.get_figwidth() > 6 else 3,  # inches
         fontsize=10,
         handlelength=1.8,
         columnspacing=1.2,

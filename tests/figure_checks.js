@@ -44,6 +44,18 @@
     return [`${small.length} words below ${least} px, such as ${words(small[0])}: ${title.slice(0, 60)}`];
   });
 
+  /** Words that a drawing's edge cuts. */
+  const cutWords = () => [...document.querySelectorAll("main svg")].filter(shown).flatMap((svg) => {
+    const edge = svg.getBoundingClientRect();
+    const beyond = [...svg.querySelectorAll("text")].filter((e) => {
+      if (!e.textContent.trim() || !e.checkVisibility()) return false;
+      const box = e.getBoundingClientRect();
+      return box.left < edge.left - 2 || box.right > edge.right + 2 || box.top < edge.top - 2 || box.bottom > edge.bottom + 2;
+    });
+    const title = svg.querySelector("title")?.textContent.trim() ?? svg.getAttribute("aria-label") ?? "";
+    return beyond.length ? [`its edge cuts ${words(beyond[0])}: ${title.slice(0, 60)}`] : [];
+  });
+
   const rgba = (text) => {
     const found = text.match(/[\d.]+/g)?.map(Number) ?? [];
     const scale = text.startsWith("color(") ? 255 : 1;
@@ -116,7 +128,7 @@
   });
 
   window.bookChecks = {
-    cutOnAPhone, smallWords, faint,
+    cutOnAPhone, cutWords, smallWords, faint,
     cut: () => cut().map((e) => `cut: ${name(e)} by ${e.scrollWidth - e.clientWidth} px: ${words(e)}`),
   };
 })();

@@ -167,6 +167,7 @@ def inspect(browser: Browser, url: str) -> list[str]:
             findings += [f"{width} px, {scheme}: {line}" for line in found]
         cut = "cut" if width == WIDTHS[0] else "cutOnAPhone"
         findings += [f"{width} px: {line}" for line in page.evaluate(f"() => bookChecks.{cut}()")]
+    findings += page.evaluate("() => bookChecks.cutWords()")
     small = page.evaluate("least => bookChecks.smallWords(least)", LEAST_WORD)
     findings += [f"375 px: {line}" for line in small]
     page.close()

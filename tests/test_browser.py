@@ -27,6 +27,7 @@ PLANTED = {
     "cut_on_a_phone": "375 px: cut without a sign: pre by",
     "faded": "375 px: faded, and nothing is cut: p.book-cut: All of it",
     "cut_table": "375 px: a table is cut: div.wide by",
+    "cut_words": "its edge cuts support: A curve",
     "small_words": "375 px: 1 words below 11 px, such as loss: A curve",
     "faint_words": "1280 px, light: words of 3.9:1 (rgb(213, 94, 0)) MAML: A curve",
     "faint_line_in_the_dark": "1280 px, dark: a line of 2.1:1 (rgb(0, 114, 178) at 0.65)",

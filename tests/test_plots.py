@@ -127,6 +127,21 @@ def test_fits_show_the_wave_the_support_points_and_a_line_for_each_number_of_ste
     plt.close(figure)
 
 
+@pytest.mark.parametrize("width", [4.9, 6.8])
+def test_the_names_of_the_fits_stay_within_the_figure(width: float):
+    x = torch.linspace(-5, 5, 20)[:, None]
+    with style():
+        figure, axes = plt.subplots(1, 2, figsize=(width, 3.4))
+        for axis in axes:
+            fits = {n: x * n for n in (0, 1, 10)}
+            plot_fits(axis, x, x.sin(), fits, (x[:5], x[:5]), learner="MAML")
+        legend_fits(figure)
+        figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+    plt.close(figure)
+
+
 def test_a_task_is_laid_out_with_each_image_in_the_row_of_its_label():
     images = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 1, 2, 2)
     task = Task(images[:2], torch.tensor([1, 0]), images[2:], torch.tensor([0, 1, 0, 1, 0, 1]))
