@@ -725,6 +725,8 @@ def test_the_papers_number_beside_a_record_stands_on_the_papers_page(extension: 
 
     text, names = page("paper_and_code"), {p.stem for p in (ROOT / "maml_tutorial/data").iterdir()}
     assert PAPER.keys() <= names and all(number in text for number in PAPER.values())
+    maml = [PAPER[f"omniglot-{task}"] for task in ("5w1s", "5w5s", "20w1s")]
+    assert f"| MAML | {' | '.join(maml)} |" in text  # each in its own column
 
 
 def test_a_record_says_its_memory_where_that_was_measured(extension: None) -> None:

@@ -46,6 +46,7 @@ HIDDEN = code("assert 3.1 < end < 3.2", tags=("remove-cell",))
         ("It ends at 2.56.", ""),
         ("It is right on 84 %.", "84 %: output"),
         ("It is right on 85 %.", ""),
+        ("It is 84.3 high.", ""),  # a share is meant by per cent alone
         ("It ends between 3.1 and 3.2.", "3.1: assertion; 3.2: assertion"),
         ("It goes from 2.55 to 0.7.", ""),  # each number needs its own
         ("They report 98.7 ([Finn et al.](https://arxiv.org/abs/1703.03400)).", "98.7: paper"),
