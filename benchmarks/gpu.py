@@ -98,7 +98,7 @@ def timed(function: Callable[[], Any], rounds: int, device: str) -> float:
 
 def reference_of(run: Preset, problem: Problem) -> Tensor:
     """The gradient in float64, on a CPU."""
-    gradient = run.engine(run.learner(run.model()).gradient)
+    gradient = run.engine(run.learner_for(run.model()).gradient)
     return flat(gradient(*moved(problem, "cpu", torch.float64))[1])
 
 
@@ -106,7 +106,7 @@ def measure(run: Preset, device: str, rounds: int = 20) -> dict[str, Any]:
     """Take one gradient of a run in all ways of rounding, plain and recorded."""
     problem = problem_of(run)
     reference = reference_of(run, problem)
-    at_once: MetaGradient = run.learner(run.model()).gradient
+    at_once: MetaGradient = run.learner_for(run.model()).gradient
     in_chunks = run.engine(at_once)
     found: dict[str, Any] = {
         "CPU, float32": {"error": off(in_chunks(*problem)[1], reference)},
@@ -149,7 +149,7 @@ def loop(run: Preset, device: str, rounds: int = 40) -> dict[str, float]:
     with allowed(convolutions=False, products=False):
         steps = outer_loop(
             Training.begun(start, generator),
-            captured(run.learner(run.model()).gradient),
+            captured(run.learner_for(run.model()).gradient),
             sampler,
             meta_batch_size=run.meta_batch_size,
             meta_steps=10**6,

@@ -103,7 +103,7 @@ def steps_of(run: Preset, *, make_program: bool = False) -> dict[str, Step]:
                 (loss / run.meta_batch_size).backward()
         return [p.grad for p in copy.parameters()]
 
-    gradient = run.learner(model).gradient
+    gradient = run.learner_for(model).gradient
     ours = run.engine(gradient)
     steps = {"ours": lambda: ours(params, tasks)[1], "loop": loop, "higher": with_higher}
     if make_program:
@@ -176,7 +176,7 @@ def _worker(run: Preset, rank: int, port: int, pipe: Any) -> None:
     with joined():
         model, tasks = run.model(), own_share(tasks_of(run))
         params = init_params(model, seed=0)
-        gradient = run.engine(run.learner(model).gradient)
+        gradient = run.engine(run.learner_for(model).gradient)
         share = len(tasks.x_support) / run.meta_batch_size
         while question := pipe.recv():
             summed = total([share * g for g in gradient(params, tasks)[1]])

@@ -1,51 +1,42 @@
 """`python -m maml_tutorial`: run a preset and write its record and its weights."""
 
 import re
+import shlex
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
+from click.core import ParameterSource
 
-from maml_tutorial.jobs import Job, StoppedError, rounding
+from maml_tutorial.checkpoints import out_of_memory
+from maml_tutorial.choices import LEARNERS
+from maml_tutorial.evaluation import Score
+from maml_tutorial.jobs import Job, StoppedError, default_name, rounding
 from maml_tutorial.parallel import is_first, joined, n_processes
 from maml_tutorial.presets import PRESETS, Preset
 from maml_tutorial.records import (
     RECORDS,
     Record,
     describe_device,
+    list_records,
     load_record,
     peak_kb,
     save_record,
 )
+from maml_tutorial.reports import describe, over_seeds, plot_curves, presets_table, runs_of
 from maml_tutorial.runs import judge, run_of
 from maml_tutorial.training import DivergenceError
 from maml_tutorial.weights import load_weights, save_weights
 
-KINDS = {int: "a whole number", float: "a number", bool: "True or False"}
-FOLDER = click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=RECORDS,
-    help="Where runs are; by default, those of the package.",
-)
-
-
-@click.group()
-def main() -> None:
-    """Meta-train a preset of the book and record what comes of it."""
-
-
-@main.command("list")
-def list_presets() -> None:
-    """List the presets with their settings."""
-    for name, preset in PRESETS.items():
-        click.echo(f"{name}: " + ", ".join(f"{k}={v}" for k, v in asdict(preset).items()))
+SETTING_KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
+# What is asked of the command besides what comes out; all else stands in the record's command.
+HOW = ("seed", "seeds", "resume", "force", "checkpoint_every", "logs", "called", "output")
 
 
 def _preset_name(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -58,7 +49,43 @@ def _preset_name(ctx: click.Context, param: click.Parameter, value: str) -> str:
     raise click.BadParameter(words, ctx, param)
 
 
-def _changed(preset: Preset, settings: tuple[str, ...]) -> Preset:
+def _presets(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    """The presets that a word may become, for the shell."""
+    return [name for name in PRESETS if name.startswith(begun)]
+
+
+def _records(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    """The records that a word may become: those in --folder, if that was typed before."""
+    return [
+        name for name in list_records(ctx.params.get("folder") or RECORDS) if name.startswith(begun)
+    ]
+
+
+RECORD = click.argument("record", shell_complete=_records)
+FOLDER = click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=RECORDS,
+    is_eager=True,
+    help="Where runs are; by default, those of the package.",
+)
+
+
+@click.group(
+    epilog="The package installs the same command as maml-tutorial, which completes what is typed: "
+    'eval "$(_MAML_TUTORIAL_COMPLETE=bash_source maml-tutorial)" (or zsh_source, fish_source).'
+)
+def main() -> None:
+    """Meta-train a preset of the book and record what comes of it."""
+
+
+@main.command("list")
+def list_presets() -> None:
+    """List the presets with their settings."""
+    click.echo(presets_table())
+
+
+def _changed(preset: Preset, settings: Sequence[str]) -> Preset:
     """The preset with some of its settings changed.
 
     Raises:
@@ -74,8 +101,12 @@ def _changed(preset: Preset, settings: tuple[str, ...]) -> Preset:
         try:
             changes[key] = {"True": True, "False": False}[text] if kind is bool else kind(text)
         except (KeyError, ValueError):
-            raise click.BadParameter(f"{key} must be {KINDS[kind]}, got {text!r}") from None
-    return replace(preset, **changes)
+            words = f"{key} must be {SETTING_KINDS[kind]}, got {text!r}"
+            raise click.BadParameter(words) from None
+    try:
+        return replace(preset, **changes)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def _record_name(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
@@ -88,62 +119,99 @@ def _record_name(ctx: click.Context, param: click.Parameter, value: str | None) 
     return value
 
 
+def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int]:
+    """Several seeds, each once."""
+    words = re.split(r"[\s,]+", (value or "").strip()) if value is not None else []
+    if not all(re.fullmatch(r"\d+", word) for word in words) or len(set(words)) < len(words):
+        raise click.BadParameter(f"seeds are different numbers as 0,1,2, got {value!r}", ctx, param)
+    return [int(word) for word in words]
+
+
 @main.command()
-@click.argument("record")
+@RECORD
 @FOLDER
-def show(record: str, folder: Path) -> None:
-    """Show RECORD: its command, its scores with their intervals, its machine."""
-    found = _record(record, folder)
-    done = f"{found.steps_done} of {found.steps_planned} steps"
-    unfinished = " (unfinished)" if found.steps_done < found.steps_planned else ""
-    memory = f", {found.peak_mb} MiB in each process" if found.peak_mb else ""
-    click.echo(f"{found.name}: {done}{unfinished}, {found.seconds:.0f} s on {found.device}{memory}")
-    click.echo(f"  {found.command}")
-    for label, by_steps in found.scores.items():
-        tasks = next(iter(by_steps.values())).n_tasks
-        table = ", ".join(f"{steps} steps {score}" for steps, score in by_steps.items())
-        click.echo(f"  {label}, {tasks} tasks: {table}")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw the learning curve into FILE (.svg, .png or .pdf).",
+)
+def show(record: str, folder: Path, plot: Path | None) -> None:
+    """Show RECORD: its command, its scores with their intervals, its machine.
+
+    Of a run with --seeds, RECORD is the name before -seed-: all its seeds are shown, and what
+    they come to together.
+    """
+    with _a_line_for_an_error():
+        records = runs_of(record, folder)
+        for found in records:
+            click.echo(describe(found))
+        if len(records) > 1:
+            click.echo(over_seeds(records))
+        if plot:
+            plot_curves(records, plot)
+            click.echo(f"wrote {plot}")
 
 
 @main.command("evaluate")
-@click.argument("record")
+@RECORD
 @FOLDER
-@click.option("--n-tasks", type=click.IntRange(min=2), default=1000, show_default=True)
-@click.option("--seed", type=int, default=2, show_default=True)
+@click.option("--n-tasks", type=click.IntRange(min=2), help="By default, as many as the run's own.")
+@click.option("--seed", type=int, help="By default, the run's own: the same tasks again.")
 @click.option("--save", is_flag=True, help="Write the scores into the record.")
-def evaluate_run(record: str, folder: Path, n_tasks: int, seed: int, save: bool) -> None:
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Let --save put scores of fewer tasks into the record, or change a record of the package.",
+)
+def evaluate_run(
+    record: str, folder: Path, n_tasks: int | None, seed: int | None, save: bool, force: bool
+) -> None:
     """Score the weights of RECORD again, on other unseen tasks if the seed is another."""
-    found = _record(record, folder)
-    try:
+    with _a_line_for_an_error():
+        found = load_record(record, folder)
         run = run_of(found)
+        use = "validation" if run.validate else "test"
+        if save and folder.resolve() == RECORDS.resolve() and not force:
+            raise ValueError(
+                f"{record} is a record of the package, which stays as it is: copy it and its "
+                "weights into a folder and give --folder, or --force"
+            )
         params = load_weights(found.name, folder)
-    except KeyError as error:
-        raise click.ClickException(error.args[0]) from error
-    except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
-    torch.set_num_threads(min(run.threads, torch.get_num_threads()))
-    scores = judge(run, params, seed, n_tasks)
-    if save:
+        torch.set_num_threads(min(run.threads, torch.get_num_threads()))
+        seed = found.seeds[use] if seed is None else seed
+        scores = judge(run, params, seed, n_tasks)
+        if not save:
+            return
+        _refuse_to_lose(found, scores, force)
         changed = replace(
-            found,
-            scores=scores,
-            seeds=found.seeds | {"test": seed},
-            scored_on=describe_device(),
+            found, scores=scores, seeds=found.seeds | {use: seed}, scored_on=describe_device()
         )
         click.echo(f"wrote {save_record(changed, folder)}")
 
 
-def _record(name: str, folder: Path) -> Record:
-    try:
-        return load_record(name, folder)
-    except OSError as error:
-        raise click.ClickException(str(error)) from error
-    except KeyError as error:
-        raise click.ClickException(error.args[0]) from error
+def _refuse_to_lose(found: Record, scores: dict[str, dict[int, Score]], force: bool) -> None:
+    """Let no test of a record go, and no tasks unless that is asked for.
+
+    Raises:
+        ValueError: if the new scores lack a test of the record, or are of fewer tasks.
+    """
+    if missing := [label for label in found.scores if label not in scores]:
+        raise ValueError(
+            f"nothing is written: {found.name} has scores that could not be taken here, on "
+            f"{'; '.join(missing)}"
+        )
+    for label, by_steps in found.scores.items():
+        was, now = (next(iter(of.values())).n_tasks for of in (by_steps, scores[label]))
+        if now < was and not force:
+            raise ValueError(
+                f"nothing is written: the record's scores on {label} are of {was} tasks, these of "
+                f"{now}. Give --n-tasks {was}, or --force"
+            )
 
 
 @main.command()
-@click.argument("name", callback=_preset_name, metavar="PRESET")
+@click.argument("name", callback=_preset_name, shell_complete=_presets, metavar="PRESET")
 @click.option(
     "--set",
     "settings",
@@ -151,10 +219,27 @@ def _record(name: str, folder: Path) -> Record:
     metavar="SETTING=VALUE",
     help="Change a setting, such as inner_lr=0.1 (see list); may be given several times.",
 )
+@click.option(
+    "--learner",
+    type=click.Choice(list(LEARNERS)),
+    help="Train a relative of MAML; reptile and imaml need more --set inner_steps=… than one.",
+)
 @click.option("--first-order", is_flag=True, help="Leave out the second derivatives.")
 @click.option("--meta-steps", type=click.IntRange(min=1), help="Fewer or more steps than planned.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--validate",
+    is_flag=True,
+    help="Hold training classes back and score on them: choose settings so, not on test classes.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seeds",
+    callback=_numbers,
+    metavar="0,1,2",
+    help="Train several times; show tells what they come to together.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --output.")
+@click.option("--force", is_flag=True, help="Replace what is there under this name.")
 @click.option(
     "--checkpoint-every",
     type=click.IntRange(min=1),
@@ -164,10 +249,10 @@ def _record(name: str, folder: Path) -> Record:
 )
 @click.option(
     "--device",
-    type=click.Choice(["cpu", "cuda"]),
+    type=click.Choice(["cpu", "cuda", "mps"]),
     default="cpu",
     show_default=True,
-    help="On cuda all tasks are taken at once, unless --set chunk=... says otherwise.",
+    help="On a GPU all tasks are taken at once, unless --set chunk=... says otherwise.",
 )
 @click.option(
     "--tf32",
@@ -180,22 +265,30 @@ def _record(name: str, folder: Path) -> Record:
     is_flag=True,
     help="Compile the meta-gradient first: minutes once, then faster steps.",
 )
-@click.option("--logs", is_flag=True, help="Write logs for TensorBoard beside the record.")
+@click.option(
+    "--logs", is_flag=True, help="Write logs for TensorBoard beside the record, in NAME.logs."
+)
 @click.option(
     "--name",
     "called",
     callback=_record_name,
     metavar="NAME",
-    help="Name record and weights so; by default PRESET, or PRESET-first-order.",
+    help="Name record and weights so; by default PRESET, with -first-order and so on.",
 )
 @click.option("--output", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@click.pass_context
 def train(
+    ctx: click.Context,
     name: str,
     settings: tuple[str, ...],
+    learner: str | None,
     first_order: bool,
     meta_steps: int | None,
+    validate: bool,
     seed: int,
+    seeds: list[int],
     resume: bool,
+    force: bool,
     checkpoint_every: int,
     device: str,
     tf32: bool,
@@ -213,78 +306,101 @@ def train(
     torchrun --nproc-per-node 2 -m maml_tutorial train PRESET shares the tasks of each meta-batch
     between two processes; --output must be a folder that both can see.
     """
-    preset = _changed(PRESETS[name], settings)
-    if device == "cuda" and not any(setting.startswith("chunk=") for setting in settings):
-        preset = replace(preset, chunk=None)  # the presets' chunks are chosen for a CPU
-    click.get_current_context().with_resource(rounding(tf32=tf32))
-    steps = meta_steps or preset.meta_steps
-    job = Job(
+    if seeds and ctx.get_parameter_source("seed") is not ParameterSource.DEFAULT:
+        raise click.UsageError("--seed is for one run, --seeds for several: give one of them")
+    if tf32 and device != "cuda":
+        raise click.UsageError("--tf32 is how a GPU of NVIDIA rounds: give --device cuda")
+    flags = {"first_order": first_order, "validate": validate}
+    words = [*settings, *(f"{flag}=True" for flag, given in flags.items() if given)]
+    words += [f"learner={learner}"] if learner else []
+    words += [f"meta_steps={meta_steps}"] if meta_steps else []
+    run = _changed(PRESETS[name], words)
+    if device != "cpu" and not any(setting.startswith("chunk=") for setting in settings):
+        run = replace(run, chunk=None)  # the presets' chunks are chosen for a CPU
+    ctx.with_resource(rounding(tf32=tf32))
+    one = Job(
         preset=name,
-        run=replace(preset, first_order=first_order or preset.first_order, meta_steps=steps),
+        run=run,
         seed=seed,
         output=output,
-        options=_options(settings, first_order, meta_steps, device, tf32, compiled, called),
+        options=_options(ctx, leave_out=HOW),
         called=called,
         compiled=compiled,
         logs=logs,
         checkpoint_every=checkpoint_every,
     )
+    base = called or default_name(name, run)
+    jobs = [replace(one, seed=seed, called=f"{base}-seed-{seed}") for seed in seeds] or [one]
+    again = f"train {name}{_options(ctx, leave_out=('resume',))} --resume"
     threads = torch.get_num_threads()
-    with _a_line_for_an_error(), joined(device) as place, _asked_to_stop() as stop:
-        torch.set_num_threads(min(job.run.threads, threads))
-        processes = n_processes()
-        try:
+    with _a_line_for_an_error(), joined(device) as place:
+        for job in jobs:
+            if seeds and resume and job.record.exists():
+                _say(f"{job.name} is done")
+                continue
+            goes_on = resume and (job.checkpoint.exists() or not seeds)
+            with job.held(force=force, resume=goes_on):
+                torch.set_num_threads(min(run.threads, threads))
+                _run(job, place, again, resume=goes_on, tf32=tf32)
+
+
+def _run(job: Job, place: torch.device, again: str, *, resume: bool, tf32: bool) -> None:
+    """Train and score a job; write its weights, then its record, then let the checkpoint go."""
+    processes = n_processes()
+    try:
+        with _asked_to_stop() as stop:
             training, seconds = job.trained(place, stop, resume=resume)
-        except StoppedError as stopped:
-            again = f"{job.command(processes)} --output {output} --resume"
-            _say(f"{stopped}; go on with: {again}")
-            raise SystemExit(130) from stopped
         machine, peak = describe_device(str(place)), peak_kb(str(place))
         if not is_first():
             return
-    # The weights first: a test that fails must not cost an hour of training.
-    weights = save_weights(training.params, output / f"{job.name}.safetensors")
-    torch.set_num_threads(min(job.run.threads, processes * threads))  # the others have parted
+        with _interrupted_by_sigterm():
+            scores = judge(job.run, training.params, job.test_seed)
+    except (StoppedError, KeyboardInterrupt) as stopped:
+        launcher = f"torchrun --nproc-per-node {processes}" if processes > 1 else "python"
+        what = str(stopped) or "stopped while it was scored; the training is kept"
+        _say(f"{what}; go on with: {launcher} -m maml_tutorial {again}")
+        raise SystemExit(130) from stopped
     record = Record(
         name=job.name,
-        preset=name,
+        preset=job.preset,
         command=job.command(processes),
-        config=asdict(job.run),
+        config=job.run.settings(),
         seeds=job.seeds,
-        steps_done=steps,
-        steps_planned=PRESETS[name].meta_steps,
-        scores=judge(job.run, training.params, job.seeds["test"]),
+        steps_done=training.step,
+        steps_planned=PRESETS[job.preset].meta_steps,
+        scores=scores,
         history=training.history,
         curve=training.curve,
         seconds=round(seconds, 1),
         device=machine if processes == 1 else f"{processes} processes, each on {machine}",
-        weights=weights,
+        weights=save_weights(training.params, job.weights),
         peak_mb=peak and peak // 1024,
         scored_on=describe_device(str(place)),
-        tf32=tf32 if device == "cuda" else None,
+        tf32=tf32 if place.type == "cuda" else None,
     )
-    click.echo(f"wrote {save_record(record, output)}")
+    click.echo(f"wrote {save_record(record, job.output)}")
     job.checkpoint.unlink(missing_ok=True)
 
 
-def _options(
-    settings: tuple[str, ...],
-    first_order: bool,
-    meta_steps: int | None,
-    device: str,
-    tf32: bool,
-    compiled: bool,
-    called: str,
-) -> str:
-    """The options that decide what comes out, as words of the command."""
-    words = [f"--set {setting}" for setting in settings]
-    words += ["--first-order"] * first_order
-    words += [f"--meta-steps {meta_steps}"] if meta_steps else []
-    words += [f"--device {device}"] if device != "cpu" else []
-    words += ["--tf32"] * tf32
-    words += ["--compile"] * compiled
-    words += [f"--name {called}"] if called else []
+def _options(ctx: click.Context, *, leave_out: Sequence[str]) -> str:
+    """The options that were given, as words of the command."""
+    words = []
+    for option in ctx.command.params:
+        name = str(option.name)
+        given = ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+        if not isinstance(option, click.Option) or name in leave_out or not given:
+            continue
+        value, flag = ctx.params[name], option.opts[0]
+        if option.is_flag:
+            words += [flag] * value
+        else:
+            values = value if option.multiple else [value]
+            words += [f"{flag} {shlex.quote(_word(value))}" for value in values]
     return "".join(f" {word}" for word in words)
+
+
+def _word(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _say(words: str) -> None:
@@ -298,8 +414,18 @@ def _a_line_for_an_error() -> Iterator[None]:
     """End with what went wrong in a line: no data, bad settings, no GPU, a full disk."""
     try:
         yield
+    except KeyError as error:
+        raise click.ClickException(error.args[0]) from error
+    except NotImplementedError as error:
+        words = f"{error} An operation is missing on this device: take --device cpu"
+        raise click.ClickException(words) from error
     except (DivergenceError, OSError, ValueError, ModuleNotFoundError) as error:
         raise click.ClickException(str(error)) from error
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        words = "out of memory: take fewer tasks at once, such as --set chunk=2"
+        raise click.ClickException(f"{words} ({error})") from error
 
 
 @contextmanager
@@ -317,6 +443,16 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Take SIGTERM for Ctrl-C: nothing is lost, but it must be said how to go on."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

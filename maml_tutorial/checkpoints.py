@@ -44,24 +44,49 @@ def load_checkpoint(path: Path, *, config: dict[str, Any]) -> tuple[dict[str, An
 
     Raises:
         FileNotFoundError: if there is none.
-        ValueError: if the file is damaged, or belongs to a run with other settings; the error
-            names those that differ.
+        ValueError: if the file is damaged, or no checkpoint, or belongs to a run with other
+            settings; the error names those that differ.
+        MemoryError: if there is too little memory to read it.
     """
     if not path.exists():
         raise FileNotFoundError(f"no checkpoint {path}: start without --resume")
-    try:
-        found = torch.load(path, weights_only=True, map_location="cpu")
-        snapshot, kept, seconds = found["snapshot"], found["config"], found["seconds"]
-    except Exception as error:  # torch.load raises whatever the damage makes it trip over
+    kept = _read(path)
+    if not (isinstance(kept, dict) and kept.keys() >= {"config", "seconds", "snapshot"}):
         raise ValueError(
-            f"{path} is no whole checkpoint ({type(error).__name__}): take it away and start again"
-        ) from error
+            f"{path} is no checkpoint of this command: give another --output or --name"
+        )
     differing = {
-        key: (kept.get(key), config.get(key))
-        for key in sorted({*kept, *config})
-        if kept.get(key) != config.get(key)
+        key: (kept["config"].get(key), config.get(key))
+        for key in sorted({*kept["config"], *config})
+        if kept["config"].get(key) != config.get(key)
     }
     if differing:
         words = ", ".join(f"{key} {old!r}, now {new!r}" for key, (old, new) in differing.items())
         raise ValueError(f"{path} belongs to a run with other settings: {words}")
-    return snapshot, seconds
+    return kept["snapshot"], kept["seconds"]
+
+
+def _read(path: Path) -> Any:
+    """Read what `torch.save` wrote, whichever device it was made on."""
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except OSError:  # it cannot be read now; it may well be whole
+        raise
+    except Exception as error:  # torch.load raises whatever the damage makes it trip over
+        if out_of_memory(error):
+            raise MemoryError(f"{path} cannot be read: out of memory. It stays as it is") from error
+        raise ValueError(
+            f"{path} is no whole checkpoint ({type(error).__name__}): take it away and start again"
+        ) from error
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory is short, the processor's or the GPU's.
+
+    Example:
+        >>> out_of_memory(MemoryError()), out_of_memory(ValueError("allocate"))
+        (True, False)
+    """
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)

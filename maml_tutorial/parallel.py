@@ -20,22 +20,27 @@ def joined(device: str = "cpu") -> Iterator[torch.device]:
     """Join the other processes, if `torchrun` started this one, and part from them at the end.
 
     Args:
-        device: "cpu" (the processes talk through gloo) or "cuda" (through nccl).
+        device: "cpu" (the processes talk through gloo), "cuda" (through nccl), or "mps", the GPU
+            of a Mac, for one process.
 
     Returns:
         The device of this process; on a machine with several GPUs, each process gets its own.
 
     Raises:
-        ValueError: if `device` is "cuda" and PyTorch finds none, or fewer than there are processes
-            on this machine.
+        ValueError: if PyTorch finds no such device, or fewer GPUs than there are processes on this
+            machine.
 
     Example:
         >>> with joined("cpu") as device:
         ...     print(device, n_processes())
         cpu 1
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is 'cuda', but PyTorch finds no GPU here: take 'cpu'")
+    if (
+        device == "cuda"
+        and not torch.cuda.is_available()
+        or (device == "mps" and not torch.backends.mps.is_available())
+    ):
+        raise ValueError(f"device is {device!r}, but PyTorch finds no GPU here: take 'cpu'")
     local = int(os.environ.get("LOCAL_RANK", 0))
     if device == "cuda" and local >= torch.cuda.device_count():
         raise ValueError(
@@ -45,6 +50,8 @@ def joined(device: str = "cpu") -> Iterator[torch.device]:
     if "WORLD_SIZE" not in os.environ:
         yield torch.device(device)
         return
+    if device == "mps":
+        raise ValueError("device is 'mps', which is for one process: start one, or take 'cpu'")
     distributed.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         yield torch.device(device, local) if device == "cuda" else torch.device(device)

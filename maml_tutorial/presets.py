@@ -1,22 +1,22 @@
 """Settings of the recorded runs: what is trained, on which tasks, and how it is judged."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 
+from maml_tutorial.choices import CLASSES_ONLY, LEARNERS, Choice
 from maml_tutorial.creatures import load_creatures
 from maml_tutorial.episodes import EpisodeSampler, WithinGroups
 from maml_tutorial.evaluation import BatchNorm, correct, squared_error
 from maml_tutorial.glyphs import load_glyphs
 from maml_tutorial.gradients import chunked
 from maml_tutorial.learners import Learner, MetaGradient
-from maml_tutorial.models import MLP, ConvNet, FullyConnectedNet, make_loss
+from maml_tutorial.models import MLP, ConvNet, FullyConnectedNet, Layers
 from maml_tutorial.omniglot import load_omniglot
-from maml_tutorial.relatives import maml
 from maml_tutorial.tasks import ImageClasses, SinusoidTasks, TaskSampler
 
 BATCH_NORMS: tuple[BatchNorm, ...] = ("transductive", "inductive")
@@ -40,25 +40,65 @@ class Test:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Settings that mean, and by default are, the same in every run."""
+    """Settings that mean, and by default are, the same in every run.
+
+    Attributes:
+        learner: what is trained, a name of `maml_tutorial.choices.LEARNERS`.
+        inner_lr: α.
+        inner_steps: steps of the inner loop in meta-training.
+        meta_lr: β, of Adam.
+        first_order: MAML without the second derivatives.
+        pull: λ of iMAML.
+        chunk: tasks at once, None for all.
+        decay: lower β along half a cosine.
+        validate: hold some of the training classes back and be judged on them, not on the test
+            classes: so are settings chosen. Sine waves have no classes: their tasks are others.
+    """
 
     loss: ClassVar[Any]  # of outputs and targets; each kind of run has its own
+    has_classes: ClassVar[bool] = True
+    test_steps: ClassVar[Sequence[int]]
 
+    learner: str = "maml"
     inner_lr: float = 0.4
     inner_steps: int = 1
     meta_lr: float = 1e-3
     first_order: bool = False
+    pull: float = 2.0
     chunk: int | None = None
     decay: bool = False
+    validate: bool = False
 
-    def learner(self, model: nn.Module) -> Learner:
-        """Return MAML, exact or first order, for one of this run's networks."""
-        return maml(
-            make_loss(model, self.loss),
-            inner_lr=self.inner_lr,
-            inner_steps=self.inner_steps,
-            first_order=self.first_order,
-        )
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained.
+
+        Raises:
+            ValueError: if the learner is none, or not one for these tasks.
+        """
+        known = [name for name in LEARNERS if self.has_classes or name not in CLASSES_ONLY]
+        if self.learner not in known:
+            what = "classes" if self.has_classes else "sine waves"
+            raise ValueError(
+                f"no learner {self.learner!r} for {what}: there are {', '.join(known)}"
+            )
+        if self.first_order and self.learner not in ("maml", "fomaml"):
+            raise ValueError(f"first_order is a choice of maml alone, not of {self.learner}")
+
+    def learner_for(self, model: Layers) -> Learner:
+        """Return what is trained, for one of this run's networks."""
+        name = "fomaml" if self.first_order else self.learner
+        return LEARNERS[name](Choice(model, self.loss, self.inner_lr, self.inner_steps, self.pull))
+
+    def settings(self) -> dict[str, Any]:
+        """Return every setting, and what goes with it and cannot be set: for the record.
+
+        Example:
+            >>> PRESETS["omniglot-5w1s"].settings()["shuffle_seed"]
+            1
+        """
+        fixed = ("test_batch_size", "watched_steps", "n_watched_tasks", "threads")
+        settings = asdict(self) | {name: getattr(self, name) for name in fixed}
+        return settings | {"test_steps": list(self.test_steps)}
 
     def engine(self, gradient: MetaGradient) -> MetaGradient:
         """Take the same meta-gradient in the chunks of this run, which are chosen for a CPU."""
@@ -74,7 +114,9 @@ class Sinusoid(Run):
     meta_batch_size: int = 25
     meta_steps: int = 70_000
 
-    n_test_tasks = 10_000
+    n_test_tasks: int = field(default=10_000, kw_only=True)
+
+    has_classes = False
     test_steps = range(11)
     watched_steps, n_watched_tasks = 1, 400
     test_batch_size = 100
@@ -82,7 +124,7 @@ class Sinusoid(Run):
     loss = staticmethod(mse_loss)
     metric, metric_name = staticmethod(squared_error), "squared error"
 
-    def model(self) -> nn.Module:
+    def model(self) -> Layers:
         """Return the network."""
         return MLP()
 
@@ -105,16 +147,16 @@ class Glyphs(Run):
     hidden: int = 32
     meta_batch_size: int = 16
     meta_steps: int = 3000
+    n_test_tasks: int = field(default=1000, kw_only=True)
 
-    n_test_tasks = 1000
-    test_steps: ClassVar[tuple[int, ...]] = (0, 1, 2, 3, 5, 10)
+    test_steps: ClassVar[Sequence[int]] = (0, 1, 2, 3, 5, 10)
     watched_steps, n_watched_tasks = 1, 400
     test_batch_size = 20
     threads = 2
     loss = staticmethod(cross_entropy)
     metric, metric_name = staticmethod(correct), "accuracy"
 
-    def model(self) -> nn.Module:
+    def model(self) -> Layers:
         """Return the network."""
         return ConvNet(self.n_way, hidden=self.hidden)
 
@@ -136,6 +178,8 @@ class Glyphs(Run):
             "letters": (load_glyphs, "test"),
             "Omniglot": (load_omniglot, "evaluation"),
         }
+        if self.validate:
+            sources = {"validation letters": (load_glyphs, "validation")}
         for source, (load, split) in sources.items():
             sampler = self._episodes(load(split).images)
             for batch_norm in BATCH_NORMS:
@@ -152,12 +196,12 @@ class Creatures(Glyphs):
 
     meta_batch_size: int = 8
     meta_steps: int = 400
+    n_test_tasks: int = field(default=600, kw_only=True)
 
-    n_test_tasks = 600
     test_steps = (0, 1, 5)
     n_watched_tasks = 100
 
-    def model(self) -> nn.Module:
+    def model(self) -> Layers:
         """Return the network, for pictures in colour."""
         return ConvNet(self.n_way, n_in=3, hidden=self.hidden)
 
@@ -167,9 +211,11 @@ class Creatures(Glyphs):
 
     def tests(self) -> Iterator[Test]:
         """Give the tests one after the other."""
-        sampler = self._episodes(load_creatures("test").images)
+        source = "validation animals" if self.validate else "animals"
+        split: Literal["validation", "test"] = "validation" if self.validate else "test"
+        sampler = self._episodes(load_creatures(split).images)
         for batch_norm in BATCH_NORMS:
-            label = f"animals {self.n_way}-way {self.k_shot}-shot, {batch_norm}"
+            label = f"{source} {self.n_way}-way {self.k_shot}-shot, {batch_norm}"
             yield Test(label, sampler, batch_norm)
 
 
@@ -183,6 +229,9 @@ class Omniglot(Run):
 
     With `by_alphabet=True` whole alphabets are held back instead: 964 characters of 30 alphabets
     are trained on, and 659 of the 20 others are for testing, as Lake et al. divide them.
+
+    With `validate=True` the last 100 characters, or the last 5 alphabets, that would be trained on
+    are held back and judged on; the test characters are not touched.
     """
 
     n_way: int
@@ -193,11 +242,13 @@ class Omniglot(Run):
     meta_batch_size: int = 32
     meta_steps: int = 60_000
     n_test_tasks: int = field(default=1000, kw_only=True)
+    n_train: int = field(default=1200, kw_only=True)
+    shuffle_seed: int = field(default=1, kw_only=True)
 
     test_steps = (0, 1, 3, 5)
     test_batch_size = 20
     threads = 2
-    n_train, shuffle_seed = 1200, 1
+    n_validation, n_validation_alphabets = 100, 5
     loss = staticmethod(cross_entropy)
     metric, metric_name = staticmethod(correct), "accuracy"
 
@@ -211,19 +262,32 @@ class Omniglot(Run):
         """As many as make two thousand answers in one-shot tasks."""
         return 2000 // self.n_way
 
-    def model(self) -> nn.Module:
+    def model(self) -> Layers:
         """Return the network: four blocks of 64 filters, or the fully connected one."""
         return ConvNet(self.n_way) if self.conv else FullyConnectedNet(self.n_way)
 
     def _characters(self, train: bool) -> ImageClasses:
+        """The characters that are trained on, or those that are judged on."""
         if self.by_alphabet:
-            return load_omniglot("background" if train else "evaluation")
-        every = load_omniglot()
-        generator = torch.Generator().manual_seed(self.shuffle_seed)
-        order = torch.randperm(len(every.names), generator=generator)
-        chosen = order[: self.n_train] if train else order[self.n_train :]
-        names, groups = (tuple(of[i] for i in chosen.tolist()) for of in every[1:])
-        return ImageClasses(every.images[chosen], names, groups)
+            known, unseen = load_omniglot("background"), load_omniglot("evaluation")
+        else:
+            every = load_omniglot()
+            generator = torch.Generator().manual_seed(self.shuffle_seed)
+            order = torch.randperm(len(every.names), generator=generator).tolist()
+            known, unseen = (
+                _picked(every, part) for part in (order[: self.n_train], order[self.n_train :])
+            )
+        if not self.validate:
+            return known if train else unseen
+        held_back = self._held_back(known)
+        return _picked(known, [i for i in range(len(known.names)) if train != (i in held_back)])
+
+    def _held_back(self, known: ImageClasses) -> set[int]:
+        """Which of the characters for training are judged on instead, to choose settings by."""
+        if not self.by_alphabet:
+            return set(range(self.n_train - self.n_validation, self.n_train))
+        last = list(dict.fromkeys(known.groups))[-self.n_validation_alphabets :]
+        return {i for i, group in enumerate(known.groups) if group in last}
 
     def _shape(self) -> dict[str, Any]:
         return {"n_way": self.n_way, "k_shot": self.k_shot, "k_query": self.k_shot}
@@ -249,7 +313,8 @@ class Omniglot(Run):
         unseen = self._characters(train=False)
         turned = EpisodeSampler(unseen.images, **self._shape(), rotations=True)
         upright = EpisodeSampler(unseen.images, **self._shape())
-        shape = f"Omniglot {self.n_way}-way {self.k_shot}-shot"
+        source = "validation Omniglot" if self.validate else "Omniglot"
+        shape = f"{source} {self.n_way}-way {self.k_shot}-shot"
         yield Test(f"{shape}, transductive", turned)
         yield Test(f"{shape}, inductive", turned, "inductive")
         yield Test(f"{shape}, upright, transductive", upright)
@@ -257,6 +322,12 @@ class Omniglot(Run):
             within = WithinGroups(unseen, **self._shape())
             yield Test(f"{shape}, within one alphabet, transductive", within)
             yield Test(f"{shape}, within one alphabet, inductive", within, "inductive")
+
+
+def _picked(classes: ImageClasses, chosen: list[int]) -> ImageClasses:
+    """Some of the classes, in this order."""
+    names, groups = (tuple(of[i] for i in chosen) for of in classes[1:])
+    return ImageClasses(torch.as_tensor(classes.images)[chosen], names, groups)
 
 
 def _moved(images: Tensor | list[Tensor], device: Device) -> Tensor:

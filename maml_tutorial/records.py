@@ -4,6 +4,7 @@ import json
 import math
 import os
 import platform
+import subprocess
 import tempfile
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -25,7 +26,8 @@ class Record:
         name: what it is called, also the file's name.
         command: the command that makes it again.
         config: every setting of the run.
-        seeds: `{"init": …, "train": …, "test": …, "curve": …}`.
+        seeds: `{"init": …, "train": …, "test": …, "curve": …}`; with `validate`, "validation"
+            instead of "test".
         steps_done: outer-loop steps that were run.
         steps_planned: outer-loop steps of the preset; fewer done means an unfinished run.
         scores: `{label: {inner steps: Score}}` on query sets of unseen tasks.
@@ -39,7 +41,7 @@ class Record:
         scored_on: what the scores were taken on; "" in records that are older than it.
         tf32: whether the GPU was allowed to round the factors of a product to ten binary digits
             (see `rounding`); None on a CPU, and in records that are older than it.
-        preset: the preset whose settings these are, changed or not; "" if it is none's.
+        preset: the preset whose settings these are, changed or not; "" if it is not known.
     """
 
     name: str
@@ -100,14 +102,32 @@ def peak_kb(device: str = "cpu") -> int | None:
 
 
 def describe_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a result.
+    """Versions of Python and of the packages that decide a result, and the commit, if known.
 
     Example:
-        >>> sorted(describe_versions())
-        ['maml_tutorial', 'python', 'torch']
+        >>> {"python", "maml_tutorial", "torch"} <= describe_versions().keys()
+        True
     """
     packages = {name: version(name) for name in ("maml_tutorial", "torch")}
-    return {"python": platform.python_version(), **packages}
+    commit = _commit()
+    return {"python": platform.python_version(), **packages} | (
+        {"commit": commit} if commit else {}
+    )
+
+
+def _commit() -> str:
+    """The commit of the checkout that this file is one of, "-dirty" if it was changed; or ""."""
+    here = Path(__file__)
+    try:
+        for words in (
+            ["ls-files", "--error-unmatch", here.name],
+            ["describe", "--always", "--dirty"],
+        ):
+            git = ["git", "-C", str(here.parent), *words]
+            found = subprocess.run(git, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return found.stdout.strip()
 
 
 def save_record(record: Record, folder: str | Path) -> Path:
@@ -200,7 +220,6 @@ def load_record(name: str, folder: str | Path = RECORDS) -> Record:
         label: {int(steps): _score(value) for steps, value in by_steps.items()}
         for label, by_steps in fields["scores"].items()
     }
-    fields.setdefault("preset", name.removesuffix("-first-order"))  # older records do not say
     for pairs in ("history", "curve"):
         fields[pairs] = [tuple(pair) for pair in fields.get(pairs, [])]
     return Record(**fields)

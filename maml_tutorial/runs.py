@@ -14,7 +14,8 @@ from maml_tutorial.presets import PRESETS, Preset, Test
 from maml_tutorial.records import Record
 from maml_tutorial.tasks import Task, TaskSampler
 
-Watch = Callable[[int, float, Params], dict[str, float]]
+Watch = Callable[[Params], dict[str, float]]
+Log = Callable[[int, dict[str, float]], None]
 N_WATCHES = 25
 
 
@@ -69,7 +70,7 @@ def evaluate_run(
     if next(iter(params.values())).device.type != "cpu":
         sampler, batch_size = in_parts(sampler, batch_size), 5 * batch_size
     return evaluate(
-        run.learner(model),
+        run.learner_for(model),
         make_predict(model),
         run.metric,
         params,
@@ -100,31 +101,43 @@ def in_parts(sampler: TaskSampler, size: int) -> TaskSampler:
     return sample
 
 
+def curve_steps(meta_steps: int) -> set[int]:
+    """Return the steps after which a run is watched: 25, the last among them, if it has as many.
+
+    Example:
+        >>> sorted(curve_steps(3)), len(curve_steps(49)), max(curve_steps(49))
+        ([1, 2, 3], 25, 49)
+    """
+    return {-(-part * meta_steps // N_WATCHES) for part in range(1, N_WATCHES + 1)}
+
+
 def watch_unseen(run: Preset, seed: int) -> Watch:
-    """Return what scores the run on unseen tasks while it is trained, 25 times in all.
+    """Return what scores parameters on the first test of a run, before and after adaptation.
 
     The scores make the learning curve. Nothing is chosen by them.
     """
     test = next(iter(run.tests()))
-    every = max(1, run.meta_steps // N_WATCHES)
     steps = run.watched_steps
 
-    def watch(step: int, loss: float, params: Params) -> dict[str, float]:
-        if step % every and step != run.meta_steps:
+    def watch(params: Params) -> dict[str, float]:
+        found = evaluate_run(run, test, params, seed, run.n_watched_tasks, [0, steps])
+        before, after = found[0], found[steps]
+        if not math.isfinite(after.interval):  # nearly all diverged: the training may yet recover
             return {}
-        found = evaluate_run(run, test, params, seed, run.n_watched_tasks, [steps])[steps]
-        if not math.isfinite(found.interval):  # nearly all diverged: the training may yet recover
-            return {}
-        return {run.metric_name: found.mean, "interval": found.interval}
+        name = run.metric_name
+        return {name: after.mean, "interval": after.interval, f"{name} before": before.mean}
 
     return watch
 
 
-def logged(watch: Watch, folder: Path, done: int) -> Watch:
-    """Return a `watch` that also writes what TensorBoard reads.
+def log_nothing(step: int, values: dict[str, float]) -> None:
+    """Write no log."""
+
+
+def log_to(folder: Path, done: int) -> Log:
+    """Return what writes numbers where TensorBoard reads them.
 
     Args:
-        watch: what scores the parameters.
         folder: where the logs go.
         done: the step that an earlier, cut-off training reached; what its logs hold beyond that
             is not shown.
@@ -140,11 +153,9 @@ def logged(watch: Watch, folder: Path, done: int) -> Watch:
         ) from error
     writer: Any = SummaryWriter(folder, purge_step=done + 1)
 
-    def watch_and_log(step: int, loss: float, params: Params) -> dict[str, float]:
-        seen = watch(step, loss, params)
-        for name, value in {"loss": loss, **seen}.items():
+    def log(step: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
             writer.add_scalar(name, value, step)
         writer.flush()
-        return seen
 
-    return watch_and_log
+    return log

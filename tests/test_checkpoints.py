@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from click.testing import CliRunner
+from few import few_tests
 from torch.nn.functional import mse_loss
 
 from maml_tutorial import presets
@@ -105,11 +106,9 @@ def test_a_full_disk_leaves_the_older_checkpoint_whole(tmp_path, monkeypatch):
 
 def run(output, *options):
     """The command in a process of its own, on a few tasks."""
-    few = "from maml_tutorial import __main__ as m, presets; presets.Sinusoid.n_test_tasks = 100; "
-    program = few + "m.main(prog_name='python -m maml_tutorial')"
-    arguments = ["train", "sinusoid-k5", "--meta-steps", "200", "--output", str(output), *options]
+    few = ("--meta-steps", "200", "--set", "n_test_tasks=100", "--output", str(output))
     return subprocess.Popen(
-        [sys.executable, "-c", program, *arguments],
+        [sys.executable, "-m", "maml_tutorial", "train", "sinusoid-k5", *few, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -178,16 +177,16 @@ def cut_off(folder, monkeypatch, after, *options):
 class Later(presets.Sinusoid):
     """The preset of a later version of the package: it has a setting more."""
 
-    pull: float = 0.5
+    spring: float = 0.5
 
 
 def test_a_setting_that_only_one_of_the_versions_knows_counts_as_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     options = ("--meta-steps", "3", "--checkpoint-every", "1")
     earlier, later = presets.PRESETS["sinusoid-k5"], Later(k_shot=5)
     for before, after, words in (
-        (earlier, later, "pull None, now 0.5"),
-        (later, earlier, "pull 0.5, now None"),
+        (earlier, later, "spring None, now 0.5"),
+        (later, earlier, "spring 0.5, now None"),
     ):
         folder = tmp_path / type(before).__name__
         monkeypatch.setitem(presets.PRESETS, "sinusoid-k5", before)
@@ -199,7 +198,7 @@ def test_a_setting_that_only_one_of_the_versions_knows_counts_as_another(tmp_pat
 
 def test_logs_of_steps_that_are_taken_again_are_shown_once(tmp_path, monkeypatch):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     options = ("--meta-steps", "9", "--checkpoint-every", "4", "--logs")
     cut_off(tmp_path, monkeypatch, 2, *options)  # steps 5 and 6 are in the logs alone
 
@@ -214,7 +213,7 @@ def test_logs_of_steps_that_are_taken_again_are_shown_once(tmp_path, monkeypatch
 
 
 def test_a_resumed_run_counts_the_seconds_before_the_cut(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     options = ("--meta-steps", "4", "--checkpoint-every", "2")
     cut_off(tmp_path, monkeypatch, 1, *options)
     path = tmp_path / "sinusoid-k5.checkpoint"
@@ -225,7 +224,7 @@ def test_a_resumed_run_counts_the_seconds_before_the_cut(tmp_path, monkeypatch):
 
 
 def test_a_run_that_was_cut_off_after_its_last_step_is_only_judged(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     options = ("--meta-steps", "4", "--checkpoint-every", "4")
 
     def no_disk(*_):
@@ -266,7 +265,7 @@ def test_the_command_says_that_a_checkpoint_could_not_be_written(tmp_path, monke
 
 
 def test_a_run_with_another_seed_does_not_take_up_this_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     options = ("--meta-steps", "4", "--checkpoint-every", "2")
     cut_off(tmp_path, monkeypatch, 0, *options)
     result = invoke(tmp_path, *options, "--seed", "9", "--resume")
@@ -275,7 +274,7 @@ def test_a_run_with_another_seed_does_not_take_up_this_one(tmp_path, monkeypatch
 
 def test_a_run_may_go_on_in_other_chunks(tmp_path, monkeypatch):
     """As it must when it moves between a CPU and a GPU."""
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     options = ("--meta-steps", "4", "--checkpoint-every", "2")
     cut_off(tmp_path, monkeypatch, 0, *options, "--set", "chunk=5")
     result = invoke(tmp_path, *options, "--resume")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from few import few_tests
 from torch.nn.functional import cross_entropy, mse_loss
 
 from maml_tutorial import jobs, presets
@@ -158,7 +159,7 @@ OPTIONS = {
 def test_a_run_is_what_direct_calls_of_the_package_give_bit_for_bit(
     options, one_thread, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 6)
+    few_tests(monkeypatch, presets.Sinusoid, 6)
     monkeypatch.setattr(presets.Sinusoid, "n_watched_tasks", 8)
     monkeypatch.setattr(jobs, "compiled", doubled)
     weights, record = recorded(tmp_path, "sinusoid-k5", options.split())
@@ -186,7 +187,7 @@ def test_a_run_on_letters_in_chunks_is_what_direct_calls_give_bit_for_bit(
     images = torch.rand(12, 8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     letters = ImageClasses(images, ("?",) * 12, ("A",) * 12)
     monkeypatch.setattr(presets, "load_glyphs", lambda split: letters)
-    monkeypatch.setattr(presets.Glyphs, "n_test_tasks", 6)
+    few_tests(monkeypatch, presets.Glyphs, 6)
     monkeypatch.setattr(presets.Glyphs, "n_watched_tasks", 8)
     monkeypatch.setattr(presets.Glyphs, "test_steps", (0, 1))
     sampler = EpisodeSampler(images, n_way=3, k_shot=1, k_query=2)
@@ -203,7 +204,7 @@ def test_a_run_on_letters_in_chunks_is_what_direct_calls_give_bit_for_bit(
 
 
 def test_a_changed_setting_is_used_and_stands_in_the_record(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     change = ("--set", "k_shot=3", "--set", "first_order=True", "--set", "chunk=2")
     result = invoke("train", "sinusoid-k5", *change, "--meta-steps", 3, "--output", tmp_path)
     assert result.exit_code == 0, result.output
@@ -214,7 +215,7 @@ def test_a_changed_setting_is_used_and_stands_in_the_record(tmp_path, monkeypatc
 
 
 def test_a_run_made_short_by_a_setting_is_unfinished_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     invoke("train", "sinusoid-k5", "--set", "meta_steps=3", "--output", tmp_path)
     record = load_record("sinusoid-k5", tmp_path)
     assert (record.steps_done, record.steps_planned) == (3, 70_000)
@@ -224,7 +225,7 @@ def test_a_run_made_short_by_a_setting_is_unfinished_too(tmp_path, monkeypatch):
 def test_a_run_may_have_a_name_of_its_own_and_is_known_by_its_preset(
     tmp_path, monkeypatch, options
 ):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     named = ("--meta-steps", 3, *options, "--name", "a-short-1", "--output", tmp_path)
     result = invoke("train", "sinusoid-k5", *named)
     assert result.exit_code == 0, result.output
@@ -254,7 +255,7 @@ def test_a_run_of_a_preset_that_is_not_there_is_named_with_those_that_are(tmp_pa
 def test_weights_that_are_not_there_are_named_with_the_command_that_makes_them(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     invoke("train", "sinusoid-k5", "--meta-steps", 3, "--output", tmp_path)
     (tmp_path / "sinusoid-k5.safetensors").unlink()
     result = invoke("evaluate", "sinusoid-k5", "--folder", tmp_path)
@@ -320,7 +321,7 @@ def test_whole_alphabets_are_held_back_if_asked(real, tmp_path, monkeypatch):
 
 
 def test_scores_taken_again_are_written_into_the_record_if_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     invoke("train", "sinusoid-k5", "--meta-steps", 3, "--output", tmp_path)
     before = replace(load_record("sinusoid-k5", tmp_path), scored_on="a GPU")
     save_record(before, tmp_path)
@@ -389,7 +390,7 @@ def called_cuda(monkeypatch):
         return run
 
     monkeypatch.setattr("maml_tutorial.__main__.joined", joined)
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     monkeypatch.setattr(presets.Sinusoid, "sampler", watching(sampler))
     monkeypatch.setattr(presets.Sinusoid, "tests", watching(tests))
     return seen
@@ -455,7 +456,7 @@ def test_on_a_gpu_the_gradient_is_recorded_inside_the_chunks_or_compiled(monkeyp
 
 
 def test_the_learning_curve_and_how_the_run_was_made_stand_in_the_record(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     options = ("--meta-steps", 50, "--set", "decay=True", "--output", tmp_path)
     result = invoke("train", "sinusoid-k5", *options)
     assert result.exit_code == 0, result.output
@@ -468,7 +469,7 @@ def test_the_learning_curve_and_how_the_run_was_made_stand_in_the_record(tmp_pat
 def test_a_run_whose_tests_diverge_is_recorded_with_the_number_of_tasks_that_did(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     monkeypatch.setattr(presets.Sinusoid, "n_watched_tasks", 100)
     change = ("--set", "inner_steps=0", "--set", "inner_lr=1e9")  # trained without a step
     result = invoke("train", "sinusoid-k5", *change, "--meta-steps", 2, "--output", tmp_path)
@@ -483,7 +484,7 @@ def test_a_run_whose_tests_diverge_is_recorded_with_the_number_of_tasks_that_did
 
 def test_logs_hold_the_loss_and_the_curve(tmp_path, monkeypatch):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     options = ("--meta-steps", 50, "--logs", "--output", tmp_path)
     result = invoke("train", "sinusoid-k5", *options)
     assert result.exit_code == 0, result.output

@@ -5,6 +5,7 @@ import warnings
 import pytest
 import torch
 from click.testing import CliRunner
+from few import few_tests
 from torch.nn.functional import cross_entropy
 
 from maml_tutorial import presets
@@ -162,7 +163,7 @@ def cut_off(folder, monkeypatch, *options):
 def test_a_run_on_a_gpu_is_recorded_and_goes_on_after_a_cut_to_the_same_weights(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     cuda = ("--device", "cuda")
     result = invoke(tmp_path / "whole", *cuda)
     assert result.exit_code == 0, result.output
@@ -178,7 +179,7 @@ def test_a_run_on_a_gpu_is_recorded_and_goes_on_after_a_cut_to_the_same_weights(
 
 @pytest.mark.parametrize(("first", "then"), [("cuda", "cpu"), ("cpu", "cuda")])
 def test_a_run_moves_from_one_device_to_the_other(tmp_path, monkeypatch, first, then):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     cut_off(tmp_path, monkeypatch, "--device", first)
     with pytest.warns(RuntimeWarning, match="drawn on another kind of device"):
         result = invoke(tmp_path, "--device", then, "--resume")

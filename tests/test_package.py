@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from few import few_tests
 
 import maml_tutorial
 from maml_tutorial import presets
@@ -73,7 +74,7 @@ def test_every_public_function_has_an_executed_example(name):
 
 @pytest.mark.parametrize("options", [[], ["--first-order"]])
 def test_the_command_writes_a_record_that_says_it_is_unfinished(tmp_path, monkeypatch, options):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 1000)
+    few_tests(monkeypatch, presets.Sinusoid, 1000)
     arguments = ["train", "sinusoid-k5", "--meta-steps", "20", "--seed", "3", *options]
     result = CliRunner().invoke(main, [*arguments, "--output", str(tmp_path)])
     assert result.exit_code == 0, result.output
@@ -101,7 +102,7 @@ def test_the_list_names_every_preset_with_its_settings():
 
 
 def test_a_run_on_letters_is_judged_on_both_sources_and_by_both_protocols(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets.Glyphs, "n_test_tasks", 4)
+    few_tests(monkeypatch, presets.Glyphs, 4)
     monkeypatch.setattr(presets.Glyphs, "test_steps", (0, 1))
     letters = load_glyphs("test")
     monkeypatch.setattr(presets, "load_omniglot", lambda split: letters)
@@ -137,7 +138,7 @@ def test_without_omniglot_the_other_tests_of_a_run_are_kept(tmp_path, monkeypatc
     def out_of_reach(split):
         raise ConnectionError("no network; there are three ways out")
 
-    monkeypatch.setattr(presets.Glyphs, "n_test_tasks", 4)
+    few_tests(monkeypatch, presets.Glyphs, 4)
     monkeypatch.setattr(presets.Glyphs, "test_steps", (0, 1))
     monkeypatch.setattr(presets, "load_omniglot", out_of_reach)
     arguments = ["train", "glyphs-5w1s", "--meta-steps", "1", "--output", str(tmp_path)]

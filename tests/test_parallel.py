@@ -16,13 +16,6 @@ from maml_tutorial.records import load_record
 from maml_tutorial.weights import load_weights
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-FEW = """
-import torch
-from maml_tutorial import presets
-from maml_tutorial.__main__ import main
-presets.Sinusoid.n_test_tasks = 100
-main(prog_name="python -m maml_tutorial")
-"""
 
 
 def torchrun(*arguments):
@@ -57,10 +50,8 @@ def test_fewer_tasks_than_processes_are_refused(tmp_path):
 
 
 def command(tmp_path, *options):
-    program = tmp_path / "few.py"
-    program.write_text(FEW)
-    steps = ("--meta-steps", 300, "--output", tmp_path / "runs")
-    return torchrun(program, "train", "sinusoid-k5", *steps, *options)
+    few = ("--meta-steps", 300, "--set", "n_test_tasks=100", "--output", tmp_path / "runs")
+    return torchrun("-m", "maml_tutorial", "train", "sinusoid-k5", *few, *options)
 
 
 @pytest.mark.slow

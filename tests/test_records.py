@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from few import few_tests
 
 from maml_tutorial import presets
 from maml_tutorial.__main__ import main
@@ -108,7 +109,7 @@ def test_others_may_read_what_was_written(tmp_path):
 
 
 def test_the_memory_of_a_run_is_in_mebibytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets.Sinusoid, "n_test_tasks", 100)
+    few_tests(monkeypatch, presets.Sinusoid, 100)
     least = peak_kb() // 1024
     arguments = ["train", "sinusoid-k5", "--meta-steps", "1", "--output", str(tmp_path)]
     assert CliRunner().invoke(main, arguments).exit_code == 0
