@@ -341,10 +341,10 @@ def train(
             goes_on = resume and (job.checkpoint.exists() or not seeds)
             with job.held(force=force, resume=goes_on):
                 torch.set_num_threads(min(run.threads, threads))
-                _run(job, place, again, resume=goes_on, tf32=tf32)
+                _run(job, place, again, resume=goes_on, tf32=tf32 if device == "cuda" else None)
 
 
-def _run(job: Job, place: torch.device, again: str, *, resume: bool, tf32: bool) -> None:
+def _run(job: Job, place: torch.device, again: str, *, resume: bool, tf32: bool | None) -> None:
     """Train and score a job; write its weights, then its record, then let the checkpoint go."""
     processes = n_processes()
     try:
@@ -376,7 +376,7 @@ def _run(job: Job, place: torch.device, again: str, *, resume: bool, tf32: bool)
         weights=save_weights(training.params, job.weights),
         peak_mb=peak and peak // 1024,
         scored_on=describe_device(str(place)),
-        tf32=tf32 if place.type == "cuda" else None,
+        tf32=tf32,
     )
     click.echo(f"wrote {save_record(record, job.output)}")
     job.checkpoint.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """The command's words: what it lists and shows, what it does with bad input."""
 
+import dataclasses
 import math
 import re
 import sys
@@ -21,7 +22,18 @@ from maml_tutorial.evaluation import evaluate
 from maml_tutorial.gradients import chunked
 from maml_tutorial.models import MLP, ConvNet, init_params, make_loss, make_predict
 from maml_tutorial.records import load_record, save_record
-from maml_tutorial.relatives import fomaml, joint, maml
+from maml_tutorial.relatives import (
+    anil,
+    boil,
+    fomaml,
+    imaml,
+    joint,
+    maml,
+    meta_sgd,
+    protomaml,
+    protonet,
+    reptile,
+)
 from maml_tutorial.tasks import ImageClasses, SinusoidTasks
 from maml_tutorial.training import Training, cosine, outer_loop
 from maml_tutorial.weights import load_weights
@@ -58,7 +70,7 @@ def test_another_word_is_answered_with_the_nearest_preset():
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("inner_l=3", "unknown setting 'inner_l': there are inner_lr, inner_steps"),
+        ("inner_l=3", "unknown setting 'inner_l': there are learner, inner_lr, inner_steps"),
         ("k_shot=few", "k_shot must be a whole number, got 'few'"),
         ("inner_lr=fast", "inner_lr must be a number, got 'fast'"),
         ("first_order=1", "first_order must be True or False, got '1'"),
@@ -88,12 +100,16 @@ def doubled(gradient):
     return run
 
 
-def by_hand(run, learner, sampler, test, meta_lr=1e-3, engine=None, schedule=None, seed=0):
+def by_hand(
+    run, learner, sampler, test, meta_lr=1e-3, engine=None, schedule=None, seed=0, test_seed=2
+):
     """Five steps of a run with its tests, by direct calls of the package."""
     model = run.model()
     judged = partial(evaluate, learner, make_predict(model), run.metric)
     training = Training.begun(
-        init_params(model, seed=seed), torch.Generator().manual_seed(seed + 1), meta_lr=meta_lr
+        learner.start(init_params(model, seed=seed)),
+        torch.Generator().manual_seed(seed + 1),
+        meta_lr=meta_lr,
     )
     steps = outer_loop(
         training,
@@ -108,17 +124,18 @@ def by_hand(run, learner, sampler, test, meta_lr=1e-3, engine=None, schedule=Non
         found = judged(
             now.params,
             test,
-            inner_steps=[1],
+            inner_steps=[0, 1],
             n_tasks=8,
             generator=torch.Generator().manual_seed(seed + 3),
-        ).query[1]
-        now.curve.append((now.step, {run.metric_name: found.mean, "interval": found.interval}))
+        ).query
+        seen = {run.metric_name: found[1].mean, "interval": found[1].interval}
+        now.curve.append((now.step, seen | {f"{run.metric_name} before": found[0].mean}))
     scores = judged(
         training.params,
         test,
         inner_steps=run.test_steps,
         n_tasks=6,
-        generator=torch.Generator().manual_seed(seed + 2),
+        generator=torch.Generator().manual_seed(seed + test_seed),
         batch_size=run.test_batch_size,
     )
     return training, scores.query
@@ -135,6 +152,18 @@ def recorded(folder, preset, options):
 
 SINE = make_loss(MLP(), mse_loss)
 MAML = maml(SINE, inner_lr=0.01)
+HEAD = ("4.weight", "4.bias")
+BODY = [name for name, _ in MLP().named_parameters() if name not in HEAD]
+RELATIVES = {
+    "maml": MAML,
+    "fomaml": fomaml(SINE, inner_lr=0.01),
+    "anil": anil(SINE, head=HEAD, inner_lr=0.01),
+    "boil": boil(SINE, body=BODY, inner_lr=0.01),
+    "meta_sgd": meta_sgd(SINE, inner_lr=0.01),
+    "reptile": reptile(SINE, inner_lr=0.01, inner_steps=1),
+    "imaml": imaml(SINE, inner_lr=0.01, inner_steps=1, pull=2.0),
+    "joint": joint(SINE, inner_lr=0.01),
+}
 # The options of the command, and what they mean in a call of the package.
 OPTIONS = {
     "": {},
@@ -144,6 +173,14 @@ OPTIONS = {
     "--set meta_lr=0.05": {"meta_lr": 0.05},
     "--set first_order=True": {"learner": fomaml(SINE, inner_lr=0.01)},
     "--first-order": {"learner": fomaml(SINE, inner_lr=0.01)},
+    **{f"--learner {name}": {"learner": learner} for name, learner in RELATIVES.items()},
+    "--set learner=anil": {"learner": RELATIVES["anil"]},
+    "--learner imaml --set inner_steps=2 --set pull=5": {
+        "learner": imaml(SINE, inner_lr=0.01, inner_steps=2, pull=5.0)
+    },
+    "--validate": {"test_seed": 4},
+    "--set validate=True": {"test_seed": 4},
+    "--set n_test_tasks=6": {},
     "--set chunk=7": {"engine": chunked(7)},
     "--set decay=True": {"schedule": cosine},
     "--set meta_batch_size=6": {"meta_batch_size": 6},
@@ -173,31 +210,46 @@ def test_a_run_is_what_direct_calls_of_the_package_give_bit_for_bit(
     assert all(torch.equal(p, expected.params[name]) for name, p in weights.items())
     assert (record.history, record.curve) == (expected.history, expected.curve)
     assert record.scores == {f"{k_shot}-shot": scores}
-    assert record.seeds == {
-        "init": seed,
-        "train": seed + 1,
-        "test": seed + 2,
-        "curve": seed + 3,
-    }
+    use = {"validation": seed + 4} if "validat" in options else {"test": seed + 2}
+    assert record.seeds == {"init": seed, "train": seed + 1, "curve": seed + 3} | use
 
 
-def test_a_run_on_letters_in_chunks_is_what_direct_calls_give_bit_for_bit(
-    one_thread, tmp_path, monkeypatch
-):
+@pytest.fixture
+def letters(one_thread, monkeypatch):
+    """Images of noise, of which a tiny run on letters deals; the sampler that the run should be."""
     images = torch.rand(12, 8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    letters = ImageClasses(images, ("?",) * 12, ("A",) * 12)
-    monkeypatch.setattr(presets, "load_glyphs", lambda split: letters)
+    classes = ImageClasses(images, ("?",) * 12, ("A",) * 12)
+    monkeypatch.setattr(presets, "load_glyphs", lambda split: classes)
     few_tests(monkeypatch, presets.Glyphs, 6)
     monkeypatch.setattr(presets.Glyphs, "n_watched_tasks", 8)
     monkeypatch.setattr(presets.Glyphs, "test_steps", (0, 1))
     sampler = EpisodeSampler(images, n_way=3, k_shot=1, k_query=2)
     monkeypatch.setattr(presets.Glyphs, "tests", lambda run: iter([presets.Test("one", sampler)]))
+    return sampler
+
+
+NET = ConvNet(3, hidden=4)
+ON_NET = {"loss_fn": make_loss(NET, cross_entropy), "inner_lr": 0.4}
+PROTOTYPES = {"embed": make_predict(NET[:-1]), "head": ("14.weight", "14.bias"), "n_way": 3}
+ON_LETTERS = {
+    "": maml(**ON_NET),
+    "--learner anil": anil(**ON_NET, head=PROTOTYPES["head"]),
+    "--learner reptile --set inner_steps=3": reptile(**ON_NET, inner_steps=3),
+    "--learner protonet": protonet(**PROTOTYPES),
+    "--learner protomaml": protomaml(**ON_NET, **PROTOTYPES),
+}
+
+
+@pytest.mark.parametrize("options", ON_LETTERS)
+def test_a_run_on_letters_in_chunks_is_what_direct_calls_give_bit_for_bit(
+    options, letters, tmp_path
+):
     settings = {"n_way": 3, "k_query": 2, "hidden": 4, "chunk": 3, "meta_batch_size": 4}
-    options = " ".join(f"--set {key}={value}" for key, value in settings.items())
-    weights, record = recorded(tmp_path, "glyphs-5w1s", options.split())
+    words = [*options.split(), *(f"--set={key}={value}" for key, value in settings.items())]
+    weights, record = recorded(tmp_path, "glyphs-5w1s", words)
     run = replace(presets.PRESETS["glyphs-5w1s"], **settings)
-    learner = maml(make_loss(ConvNet(3, hidden=4), cross_entropy), inner_lr=0.4)
-    expected, scores = by_hand(run, learner, sampler, sampler, engine=chunked(3))
+    expected, scores = by_hand(run, ON_LETTERS[options], letters, letters, engine=chunked(3))
+    assert weights.keys() == expected.params.keys()
     assert all(torch.equal(p, expected.params[name]) for name, p in weights.items())
     assert (record.history, record.curve) == (expected.history, expected.curve)
     assert record.scores == {"one": scores}
@@ -320,20 +372,72 @@ def test_whole_alphabets_are_held_back_if_asked(real, tmp_path, monkeypatch):
     assert within.batch_norm == "inductive" and len(within.sampler.samplers) == 20
 
 
-def test_scores_taken_again_are_written_into_the_record_if_asked(tmp_path, monkeypatch):
+@pytest.mark.parametrize("seeds", ["0,0", "0,x", "", "-1"])
+def test_seeds_that_are_none_are_refused(seeds):
+    result = invoke("train", "sinusoid-k5", f"--seeds={seeds}")
+    assert result.exit_code == 2 and "seeds are different numbers" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--seed 1 --seeds 1,2", "give one of them"),
+        ("--tf32", "give --device cuda"),
+        ("--learner protonet", "no learner 'protonet' for sine waves: there are maml"),
+        ("--set learner=mamal", "no learner 'mamal' for sine waves: there are maml"),
+        ("--learner anil --first-order", "first_order is a choice of maml alone, not of anil"),
+        ("--learner anil --device mps", "device is 'mps', but PyTorch finds no GPU here"),
+    ],
+)
+def test_what_does_not_go_together_is_said(options, words, tmp_path):
+    result = invoke("train", "sinusoid-k5", *options.split(), "--output", tmp_path)
+    assert result.exit_code in (1, 2) and words in result.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ("--learner reptile", "sinusoid-k5-reptile"),
+        ("--first-order --validate", "sinusoid-k5-first-order-validation"),
+        ("--learner meta_sgd --seeds 4", "sinusoid-k5-meta_sgd-seed-4"),
+    ],
+)
+def test_a_run_is_called_by_what_it_differs_in(options, name, tmp_path, monkeypatch):
     few_tests(monkeypatch, presets.Sinusoid, 100)
-    invoke("train", "sinusoid-k5", "--meta-steps", 3, "--output", tmp_path)
-    before = replace(load_record("sinusoid-k5", tmp_path), scored_on="a GPU")
-    save_record(before, tmp_path)
-    again = ("evaluate", "sinusoid-k5", "--folder", tmp_path, "--n-tasks", 50, "--seed", 7)
-    invoke(*again)
-    assert load_record("sinusoid-k5", tmp_path) == before
-    invoke(*again, "--save")
-    after = load_record("sinusoid-k5", tmp_path)
-    assert after.scores["5-shot"][1].n_tasks == 50 and after.seeds["test"] == 7
-    assert "CPU" in after.scored_on
-    same = {"scores": before.scores, "seeds": before.seeds, "scored_on": "a GPU"}
-    assert replace(after, **same) == before
+    few = ("--meta-steps", 1, "--output", tmp_path)
+    assert invoke("train", "sinusoid-k5", *options.split(), *few).exit_code == 0
+    record = load_record(name, tmp_path)
+    assert record.preset == "sinusoid-k5"
+    again = invoke("evaluate", name, "--folder", tmp_path)
+    assert str(record.scores["5-shot"][1]) in again.output  # by the learner that was trained
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError("no room"), "out of memory: take fewer tasks at once"),
+        (torch.cuda.OutOfMemoryError("2 GiB"), "out of memory: take fewer tasks at once"),
+        (RuntimeError("can't allocate memory: 9 bytes"), "out of memory: take fewer tasks"),
+        (NotImplementedError("aten::x is not on MPS."), "take --device cpu"),
+    ],
+)
+def test_what_a_device_cannot_do_is_said_with_the_way_out(error, words, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(jobs, "outer_loop", fail)
+    result = invoke("train", "sinusoid-k5", "--output", tmp_path)
+    assert result.exit_code == 1 and str(error) in result.output and words in result.output
+
+
+def test_a_fault_of_our_own_is_not_called_a_want_of_memory(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(jobs, "outer_loop", fail)
+    result = invoke("train", "sinusoid-k5", "--output", tmp_path)
+    assert isinstance(result.exception, RuntimeError)
 
 
 def test_the_settings_are_the_papers():
@@ -354,7 +458,8 @@ def test_the_settings_are_the_papers():
 
 def test_the_same_seed_gives_the_same_score_and_another_one_within_the_interval():
     """The recorded score is of 10 000 tasks; these are of 1000."""
-    once, again, other = (invoke("evaluate", "sinusoid-k5", "--seed", s).output for s in (2, 2, 77))
+    few = ("evaluate", "sinusoid-k5", "--n-tasks", 1000)
+    once, again, other = (invoke(*few, "--seed", s).output for s in (2, 2, 77))
     assert once == again != other
     recorded = load_record("sinusoid-k5").scores["5-shot"][1]
     found = [float(w) for w in other.split("1 steps ")[1].split(",")[0].split(" ± ")]
@@ -420,7 +525,7 @@ def test_on_a_gpu_all_tasks_are_taken_at_once_unless_chunks_are_asked_for(
         ("cuda", ("--set", "chunk=5"), 5),
         ("cpu", (), 8),
     ):
-        options = ("--device", device, "--meta-steps", 1, *options, "--output", tmp_path)
+        options = ("--device", device, "--meta-steps", 1, *options, "--force", "--output", tmp_path)
         assert invoke("train", "sinusoid-k5", *options).exit_code == 0
         record = load_record("sinusoid-k5", tmp_path)
         assert record.config["chunk"] == chunk
@@ -455,15 +560,34 @@ def test_on_a_gpu_the_gradient_is_recorded_inside_the_chunks_or_compiled(monkeyp
     assert called == ([(name, 3), (name, 1)] if compiled else [])
 
 
-def test_the_learning_curve_and_how_the_run_was_made_stand_in_the_record(tmp_path, monkeypatch):
+@pytest.mark.parametrize("n_steps", [3, 49, 50, 60])
+def test_the_learning_curve_and_how_the_run_was_made_stand_in_the_record(
+    tmp_path, monkeypatch, n_steps
+):
     few_tests(monkeypatch, presets.Sinusoid, 100)
-    options = ("--meta-steps", 50, "--set", "decay=True", "--output", tmp_path)
+    monkeypatch.setattr(presets.Sinusoid, "n_watched_tasks", 4)
+    options = ("--meta-steps", n_steps, "--set", "decay=True", "--output", tmp_path)
     result = invoke("train", "sinusoid-k5", *options)
     assert result.exit_code == 0, result.output
     record = load_record("sinusoid-k5", tmp_path)
-    assert [step for step, _ in record.curve] == list(range(2, 51, 2))
-    assert set(record.curve[0][1]) == {"squared error", "interval"}
+    steps = [step for step, _ in record.curve]
+    assert len(steps) == min(25, n_steps) and steps[-1] == n_steps
+    gaps = {later - earlier for earlier, later in zip([0, *steps], steps, strict=False)}
+    assert max(gaps) - min(gaps) <= 1
+    assert set(record.curve[0][1]) == {"squared error", "interval", "squared error before"}
     assert record.config["decay"] is True and "--set decay=True" in record.command
+
+
+def test_a_record_holds_every_setting(tmp_path, monkeypatch):
+    few_tests(monkeypatch, presets.Sinusoid, 100)
+    invoke("train", "sinusoid-k5", "--meta-steps", 1, "--output", tmp_path)
+    found = load_record("sinusoid-k5", tmp_path)
+    fixed = {"threads", "test_steps", "test_batch_size", "watched_steps", "n_watched_tasks"}
+    fields = {field.name for field in dataclasses.fields(presets.Sinusoid)}
+    assert found.config.keys() == fields | fixed
+    assert found.config["test_steps"] == list(range(11)) and found.config["meta_steps"] == 1
+    omniglot = presets.PRESETS["omniglot-5w1s"].settings()
+    assert (omniglot["n_train"], omniglot["shuffle_seed"]) == (1200, 1)
 
 
 def test_a_run_whose_tests_diverge_is_recorded_with_the_number_of_tasks_that_did(
@@ -490,10 +614,23 @@ def test_logs_hold_the_loss_and_the_curve(tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     logs = accumulator.EventAccumulator(str(tmp_path / "sinusoid-k5.logs")).Reload()
     record = load_record("sinusoid-k5", tmp_path)
-    losses = [(e.step, e.value) for e in logs.Scalars("loss")]
+    losses, norms, paces, after, before = (
+        [(e.step, e.value) for e in logs.Scalars(name)]
+        for name in ("loss", "gradient norm", "steps per second", "squared error")
+        + ("squared error before",)
+    )
     assert [step for step, _ in losses] == [step for step, _ in record.history]
     assert [v for _, v in losses] == pytest.approx([v for _, v in record.history])
-    assert len(logs.Scalars("squared error")) == len(record.curve) == 25
+    assert [step for step, _ in norms] == [step for step, _ in paces] == list(range(1, 51))
+    assert all(pace > 0 for _, pace in paces)
+    start = init_params(MLP(), seed=0)
+    tasks = SinusoidTasks(5, 5)(25, torch.Generator().manual_seed(1))
+    first = torch.cat([g.flatten() for g in MAML.gradient(start, tasks)[1]]).norm()
+    assert norms[0][1] == pytest.approx(first.item(), rel=1e-4)
+    assert len(after) == len(before) == len(record.curve) == 25
+    assert [v for _, v in before] == pytest.approx(
+        [seen["squared error before"] for _, seen in record.curve]
+    )
 
 
 def test_logs_without_tensorboard_are_refused_with_the_way_out(tmp_path, monkeypatch):

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import torch
 from click.testing import CliRunner
 from few import few_tests
 
-from maml_tutorial import presets
+from maml_tutorial import presets, records
 from maml_tutorial.__main__ import main
 from maml_tutorial.evaluation import Score, score
 from maml_tutorial.records import Record, list_records, load_record, peak_kb, save_record
@@ -71,16 +73,31 @@ def test_a_record_from_before_it_told_of_a_gpu_is_read(tmp_path):
     assert (found.scored_on, found.tf32) == ("", None)
 
 
-@pytest.mark.parametrize(
-    ("name", "preset"), [("glyphs-5w1s", "glyphs-5w1s"), ("a-run-first-order", "a-run")]
-)
-def test_a_record_that_is_older_than_names_is_of_the_preset_in_its_name(tmp_path, name, preset):
-    path = save_record(record(name=name, preset="another"), tmp_path)
-    assert load_record(name, tmp_path).preset == "another"
+def test_the_preset_of_a_record_is_what_it_says_and_not_read_off_its_name(tmp_path):
+    path = save_record(record(name="a-run-first-order", preset="another"), tmp_path)
+    assert load_record("a-run-first-order", tmp_path).preset == "another"
     fields = json.loads(path.read_text())
     del fields["preset"]
     path.write_text(json.dumps(fields))
-    assert load_record(name, tmp_path).preset == preset
+    assert load_record("a-run-first-order", tmp_path).preset == ""
+
+
+def test_a_record_tells_the_commit_of_the_checkout_or_nothing(tmp_path, monkeypatch):
+    here = Path(records.__file__)
+    shutil.copy(here, tmp_path)
+    monkeypatch.setattr(records, "__file__", str(tmp_path / here.name))
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    assert "commit" not in records.describe_versions()
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-qm", "none of it", "--allow-empty"], check=True)
+    assert "commit" not in records.describe_versions()  # somebody else's repository
+    subprocess.run([*git, "add", "records.py"], check=True)
+    subprocess.run([*git, "commit", "-qm", "it"], check=True)
+    made = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    commit = records.describe_versions()["commit"]
+    assert made.stdout.startswith(commit) and len(commit) >= 7
+    (tmp_path / "records.py").write_text("changed")
+    assert records.describe_versions()["commit"] == f"{commit}-dirty"
 
 
 def test_an_unknown_record_is_named_with_those_there_are(tmp_path):
