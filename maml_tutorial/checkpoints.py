@@ -68,10 +68,9 @@ def load_checkpoint(path: Path, *, config: dict[str, Any]) -> tuple[dict[str, An
 
 def _read(path: Path) -> Any:
     """Read what `torch.save` wrote, whichever device it was made on."""
+    file = io.BytesIO(path.read_bytes())  # where this fails, the file may well be whole
     try:
-        return torch.load(path, weights_only=True, map_location="cpu")
-    except OSError:  # it cannot be read now; it may well be whole
-        raise
+        return torch.load(file, weights_only=True, map_location="cpu")
     except Exception as error:  # torch.load raises whatever the damage makes it trip over
         if out_of_memory(error):
             raise MemoryError(f"{path} cannot be read: out of memory. It stays as it is") from error

@@ -77,6 +77,36 @@ def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path):
         load_checkpoint(path, config=CONFIG)
 
 
+def test_another_file_under_its_name_is_no_damaged_checkpoint(tmp_path):
+    path = tmp_path / "run.checkpoint"
+    torch.save({"weights": torch.zeros(2)}, path)
+    with pytest.raises(ValueError, match=r"run.checkpoint is no checkpoint of this command"):
+        load_checkpoint(path, config=CONFIG)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_a_checkpoint_that_is_too_large_for_the_memory_is_not_called_damaged(
+    tmp_path, monkeypatch, error
+):
+    path = tmp_path / "run.checkpoint"
+    save_checkpoint(state(), path, config=CONFIG)
+
+    def short(*_, **__):
+        raise error
+
+    monkeypatch.setattr(torch, "load", short)
+    with pytest.raises(MemoryError, match="out of memory. It stays as it is"):
+        load_checkpoint(path, config=CONFIG)
+
+
+def test_a_checkpoint_that_cannot_be_read_now_is_not_called_damaged(tmp_path):
+    (tmp_path / "run.checkpoint").mkdir()
+    with pytest.raises(IsADirectoryError):
+        load_checkpoint(tmp_path / "run.checkpoint", config=CONFIG)
+
+
 def test_a_checkpoint_of_another_run_is_refused_with_what_differs(tmp_path):
     path = tmp_path / "run.checkpoint"
     save_checkpoint(state(), path, config=CONFIG)
@@ -183,7 +213,7 @@ class Later(presets.Sinusoid):
 def test_a_setting_that_only_one_of_the_versions_knows_counts_as_another(tmp_path, monkeypatch):
     few_tests(monkeypatch, presets.Sinusoid, 100)
     options = ("--meta-steps", "3", "--checkpoint-every", "1")
-    earlier, later = presets.PRESETS["sinusoid-k5"], Later(k_shot=5)
+    earlier, later = presets.PRESETS["sinusoid-k5"], Later(k_shot=5, n_test_tasks=100)
     for before, after, words in (
         (earlier, later, "spring None, now 0.5"),
         (later, earlier, "spring 0.5, now None"),

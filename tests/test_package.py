@@ -95,12 +95,6 @@ def test_an_unknown_preset_is_named_with_those_there_are():
     assert "'sinusoid-k7'" in result.output and "sinusoid-k10" in result.output
 
 
-def test_the_list_names_every_preset_with_its_settings():
-    output = CliRunner().invoke(main, ["list"]).output
-    line = next(line for line in output.splitlines() if line.startswith("sinusoid-k5: "))
-    assert "k_shot=5" in line and "inner_lr=0.01" in line
-
-
 def test_a_run_on_letters_is_judged_on_both_sources_and_by_both_protocols(tmp_path, monkeypatch):
     few_tests(monkeypatch, presets.Glyphs, 4)
     monkeypatch.setattr(presets.Glyphs, "test_steps", (0, 1))

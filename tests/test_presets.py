@@ -1,6 +1,7 @@
 """Every test of a preset is what its label says, and every run trains on what it says."""
 
 import re
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -117,6 +118,30 @@ def test_a_run_is_trained_on_tasks_of_the_shape_that_it_is_judged_on(name):
         assert set(numbers) <= set(range(*PARTS[source, "train"]))
     if isinstance(run, Omniglot) and run.by_alphabet:
         assert set(numbers) <= set(range(*PARTS["Omniglot", "background"]))
+
+
+@pytest.mark.parametrize("name", IMAGE_RUNS)
+def test_settings_are_chosen_on_classes_that_are_neither_trained_on_nor_tested_on(name):
+    whole, run = PRESETS[name], replace(PRESETS[name], validate=True)
+    trained, before = (
+        set(dealt(draw(of.sampler(), 3000).x_support)[0].flatten().tolist()) for of in (run, whole)
+    )
+    tested = set()
+    for test in whole.tests():
+        tested |= set(dealt(draw(test.sampler, 1000).x_query)[0].flatten().tolist())
+    labels = [test.label for test in run.tests()]
+    assert labels and all(label.startswith("validation ") for label in labels)
+    assert len(set(labels)) == len(labels)
+    for test in run.tests():
+        judged = set(dealt(draw(test.sampler, 1000).x_query)[0].flatten().tolist())
+        assert len(judged) > run.n_way and not judged & (trained | tested), test.label
+        if isinstance(run, Omniglot):  # there they are taken from those for training
+            assert trained < before and judged <= before
+            n_groups = len({number // PER_GROUP for number in judged})
+            if run.by_alphabet:
+                assert n_groups == 5
+            elif "within" not in test.label:  # there a few alphabets are too small
+                assert len(judged) == 100
 
 
 @pytest.mark.parametrize("name", list_records())
