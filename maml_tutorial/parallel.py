@@ -104,6 +104,9 @@ def own_share(tasks: Task) -> Task:
 def total(tensors: list[Tensor]) -> list[Tensor]:
     """Sum each tensor over the processes, in one message.
 
+    Raises:
+        ConnectionError: if another process has ended, and there is nobody to wait for.
+
     Example:
         >>> total([torch.ones(2)])
         [tensor([1., 1.])]
@@ -111,6 +114,12 @@ def total(tensors: list[Tensor]) -> list[Tensor]:
     if n_processes() == 1:
         return tensors
     message = torch.cat([t.flatten() for t in tensors])
-    distributed.all_reduce(message)
+    try:
+        distributed.all_reduce(message)
+    except RuntimeError as error:
+        raise ConnectionError(
+            "another of the processes has ended, and this one cannot go on alone: --resume goes on "
+            f"from the last checkpoint, if there is one ({error})"
+        ) from error
     parts = message.split([t.numel() for t in tensors])
     return [part.view_as(t) for part, t in zip(parts, tensors, strict=True)]

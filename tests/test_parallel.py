@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from two_processes import train
 
+from maml_tutorial import jobs, parallel
+from maml_tutorial.__main__ import main
 from maml_tutorial.parallel import joined
 from maml_tutorial.records import load_record
 from maml_tutorial.weights import load_weights
@@ -74,6 +77,20 @@ def test_a_run_of_two_processes_is_cut_off_resumed_and_recorded(tmp_path):
     assert record.device.startswith("2 processes, each on ")
     assert record.steps_done == 300 and record.curve[-1][0] == 300
     assert load_weights("sinusoid-k5", tmp_path / "runs") and not checkpoint.exists()
+
+
+def test_a_process_that_is_left_alone_says_so_in_a_line(monkeypatch, tmp_path):
+    def reset(message):
+        raise RuntimeError("Connection reset by peer")
+
+    monkeypatch.setattr(parallel, "n_processes", lambda: 2)
+    monkeypatch.setattr(jobs, "n_processes", lambda: 2)
+    monkeypatch.setattr(parallel.distributed, "get_rank", lambda: 0)
+    monkeypatch.setattr(parallel.distributed, "all_reduce", reset)
+    result = CliRunner().invoke(main, ["train", "sinusoid-k5", "--output", str(tmp_path)])
+    assert result.exit_code == 1 and result.output.count("\n") < 3
+    assert "Error: another of the processes has ended" in result.output
+    assert "--resume goes on" in result.output and "reset by peer" in result.output
 
 
 def test_a_gpu_that_is_not_there_is_named_with_the_way_out(monkeypatch):
