@@ -1,4 +1,4 @@
-"""Film chapter 1's wave, and photograph the first page on a phone, for the top of the README.
+"""Film chapter 1's first figure, and photograph it on a phone, for the top of the README.
 
     make book && .venv/bin/python -m tools.readme_pictures
 
@@ -18,7 +18,6 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from tools.print_pdf import find_browser
 
 ROOT = Path(__file__).parents[1]
-FIRST = ROOT / "_build/html/index.html"
 CHAPTER = ROOT / "_build/html/book/01_learning_to_learn.html"
 TARGET = ROOT / "book/assets"
 MOTIONS = ((0, -1.0), (3, 1.0), (1, 1.0))  # which point is dragged, and which way first
@@ -30,14 +29,12 @@ def picture(element: Locator | Page) -> Image.Image:
     return Image.open(io.BytesIO(element.screenshot())).convert("RGB")
 
 
-def opened(
-    browser: Browser, file: Path, scheme: str, width: int, height: int, scale: float
-) -> Page:
-    """A page of the book in a window of its own, once its fonts are there."""
+def opened(browser: Browser, scheme: str, width: int, height: int, scale: float) -> Page:
+    """The chapter's page in a window of its own, once its fonts are there."""
     page = browser.new_page(
         viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=scale
     )
-    page.goto(file.as_uri(), wait_until="load")
+    page.goto(CHAPTER.as_uri(), wait_until="load")
     page.evaluate("() => document.fonts.ready.then(() => true)")
     page.wait_for_timeout(500)  # axes are drawn when their box has its width
     return page
@@ -67,7 +64,7 @@ def main() -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=find_browser())
         for scheme in ("light", "dark"):
-            film = list(frames(opened(browser, CHAPTER, scheme, 700, 900, 1.0)))
+            film = list(frames(opened(browser, scheme, 700, 900, 1.0)))
             film[0].save(TARGET / f"readme_{scheme}_still.webp", quality=85, method=6)
             film[0].save(
                 TARGET / f"readme_{scheme}.webp",
@@ -78,7 +75,7 @@ def main() -> None:
                 quality=80,
                 method=6,
             )
-            phone = picture(opened(browser, FIRST, scheme, 375, 740, 2.0))
+            phone = picture(opened(browser, scheme, 375, 740, 2.0))
             phone.save(TARGET / f"readme_{scheme}_phone.webp", quality=85, method=6)
         browser.close()
 
