@@ -68,7 +68,7 @@ def summary(records: Iterable[dict[str, Any]]) -> nodes.table:
     parts: dict[str, list[dict[str, Any]]] = {}
     for record in records:
         parts.setdefault(kind(record), []).append(record)
-    heads = ("run", "learner, gradient", "score", "paper", "outer steps", "time")
+    heads = ("run", "score", "paper", "outer steps, time")
     rows: list[tuple[str | nodes.Node, ...]] = []
     for title in sorted(parts, key=KINDS.index):
         steps = sorted({headline(record)[1] for record in parts[title]})
@@ -92,21 +92,8 @@ def line(record: dict[str, Any]) -> tuple[str | nodes.Node, ...]:
     shown = headline(record)[0].partition(", median")[0].removesuffix("\u202f%")
     paper = PAPER.get(record["preset"] + ("-first-order" if config["first_order"] else ""), "–")
     where = " on a GPU" if "NVIDIA" in record["device"] else ""
-    took = duration(record["seconds"]) + where
-    cells = (shown.replace(" ", "\N{NO-BREAK SPACE}"), paper.replace(" ", "\N{NO-BREAK SPACE}"))
-    return link, learner(config), *cells, spaced(record["steps_done"]), took
-
-
-def learner(config: dict[str, Any]) -> str:
-    """Return the learner of a run and its gradient; without an inner loop it was pre-trained.
-
-    Example:
-        >>> learner({"inner_steps": 1, "first_order": False}), learner({"inner_steps": 0})
-        ('MAML, exact', 'pre-training')
-    """
-    if not config["inner_steps"]:
-        return "pre-training"
-    return "MAML, first order" if config["first_order"] else "MAML, exact"
+    steps = f"{spaced(record['steps_done'])} in {duration(record['seconds'])}{where}"
+    return link, *(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in (shown, paper)), steps
 
 
 def headline(record: dict[str, Any]) -> tuple[str, str]:
