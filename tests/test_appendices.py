@@ -260,8 +260,8 @@ def test_no_error_is_quoted_that_is_not_provoked() -> None:
 def test_each_symptom_of_the_first_table_leads_to_its_part() -> None:
     text = page("troubleshooting")
     parts = {make_id(title) for title in re.findall(r"^## (.+)$", text, re.M)}
-    table = text[: text.index("\n## ")]
-    assert set(re.findall(r"\]\(#([\w-]+)\)", table)) == parts
+    tables = text[: text.index("\n## ")]
+    assert set(re.findall(r"\]\(#([\w-]+)\)", tables)) == parts
 
 
 def snippets() -> list[str]:
@@ -285,20 +285,15 @@ def printed_by(code: str) -> list[str]:
     ids=["right", "first order", "detached", "no step"],
 )
 def test_the_script_on_top_shows_what_is_wrong(right: str, wrong: str, last: str) -> None:
-    code = snippets()[0]
+    (code,) = snippets()
     assert right in code
     if "detach" in wrong:
         wrong += ".requires_grad_()"
     lines = printed_by(code.replace(right, wrong))
     assert lines[-1] == last
     assert (lines[0][1:] == lines[2][1:]) == (wrong == "alpha=0.0")
-    assert "`gradient -9.0 measured -9.0`" in page("troubleshooting")
-
-
-@pytest.mark.parametrize("graph, first", [("True", "-3.84"), ("False", "-4.8")])
-def test_the_snippet_tells_exact_from_first_order(graph: str, first: str) -> None:
-    code = snippets()[1].replace("create_graph=True", f"create_graph={graph}")
-    assert len(snippets()) == 2 and printed_by(code) == [f"{first} -3.84"]
+    if wrong in ("alpha=0.1", "create_graph=False"):
+        assert f"`{last}`" in page("troubleshooting")
 
 
 def test_the_loss_of_a_blind_guess_is_the_logarithm_of_n() -> None:
