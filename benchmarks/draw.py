@@ -59,6 +59,7 @@ def growing(axis: Axes, found: dict[str, list[float]], setting: str, label: str)
 def draw(record: dict[str, Any]) -> str:
     """Return the figure as SVG."""
     with style():
+        plt.rcParams["font.size"] = 12
         figure, (above, middle, below) = plt.subplots(3, figsize=(4.9, 9), height_ratios=(3, 2, 2))
         speed_ups(above, record["cases"])
         figure.legend(
