@@ -260,8 +260,8 @@ def test_no_error_is_quoted_that_is_not_provoked() -> None:
 def test_each_symptom_of_the_first_table_leads_to_its_part() -> None:
     text = page("troubleshooting")
     parts = {make_id(title) for title in re.findall(r"^## (.+)$", text, re.M)}
-    table = text[: text.index("\n## ")]
-    assert set(re.findall(r"\]\(#([\w-]+)\)", table)) == parts
+    tables = text[: text.index("\n## ")]
+    assert set(re.findall(r"\]\(#([\w-]+)\)", tables)) == parts
 
 
 def snippets() -> list[str]:
@@ -285,20 +285,15 @@ def printed_by(code: str) -> list[str]:
     ids=["right", "first order", "detached", "no step"],
 )
 def test_the_script_on_top_shows_what_is_wrong(right: str, wrong: str, last: str) -> None:
-    code = snippets()[0]
+    (code,) = snippets()
     assert right in code
     if "detach" in wrong:
         wrong += ".requires_grad_()"
     lines = printed_by(code.replace(right, wrong))
     assert lines[-1] == last
     assert (lines[0][1:] == lines[2][1:]) == (wrong == "alpha=0.0")
-    assert "`gradient -9.0 measured -9.0`" in page("troubleshooting")
-
-
-@pytest.mark.parametrize("graph, first", [("True", "-3.84"), ("False", "-4.8")])
-def test_the_snippet_tells_exact_from_first_order(graph: str, first: str) -> None:
-    code = snippets()[1].replace("create_graph=True", f"create_graph={graph}")
-    assert len(snippets()) == 2 and printed_by(code) == [f"{first} -3.84"]
+    if wrong in ("alpha=0.1", "create_graph=False"):
+        assert f"`{last}`" in page("troubleshooting")
 
 
 def test_the_loss_of_a_blind_guess_is_the_logarithm_of_n() -> None:
@@ -502,7 +497,7 @@ def half_width(p: float, n: int, spread: float, n_tasks: int = 600) -> float:
 
 def test_the_arithmetic_of_the_two_intervals_is_right() -> None:
     text = page("paper_and_code")
-    for said, n, spread in (("1.90", 5, 0.08), ("1.79", 5, 0.0), ("0.79", 75, 0.08)):
+    for said, n, spread in (("1.90", 5, 0.08), ("0.79", 75, 0.08)):
         assert f"±{said} %" in text and f"{half_width(0.487, n, spread):.2f}" == said
 
 
@@ -535,7 +530,7 @@ def test_the_anchors_of_the_glossary_are_the_same_in_the_book_and_on_github() ->
     terms = [term for term, _ in entries()]
     github = [re.sub(r"[^\w -]", "", term.lower()).replace(" ", "-") for term in terms]
     assert [make_id(term) for term in terms] == github
-    assert len(set(github)) == len(github) and 25 <= len(github) <= 60
+    assert len(set(github)) == len(github) and 60 <= len(github) <= 100
 
 
 def test_the_list_on_top_of_the_glossary_leads_to_every_term_in_order() -> None:
@@ -549,7 +544,7 @@ def test_a_term_has_a_few_sentences_and_its_chapter(term: str, text: str) -> Non
     said, end = text.rsplit(" →\u00a0", 1)
     found = re.fullmatch(r"\[chapter (\d)\]\(\.\./(0\d_\w+)\.ipynb\)", end)
     assert found and int(found[2][:2]) == int(found[1]) and found[2] in STEMS
-    assert 1 <= len(re.findall(r"[.?!](?=\s|$|\))", said)) <= 4
+    assert 1 <= len(re.findall(r"[.?!](?=\s|$|\))", said)) <= 3
     assert term.lower().split()[0] in chapter_text(found[2]).lower()
 
 
@@ -705,19 +700,36 @@ def test_the_memory_of_a_meta_step_is_as_the_results_page_says() -> None:
 
 
 def test_the_line_of_a_record_has_the_score_of_its_first_test(extension: None) -> None:
-    from records_table import headline, summary
+    from records_table import headline, read, summary
 
     paths = sorted((ROOT / "maml_tutorial" / "data").glob("*.json"))
-    records = [json.loads(path.read_text("utf-8")) for path in paths]
+    records = [read(path) for path in paths]
     shown = {record["name"]: headline(record) for record in records}
     assert shown["omniglot-20w1s"] == ("88.8 ± 0.4\u202f%", "5")
     assert shown["omniglot-5w1s"][1] == "3" and shown["sinusoid-k5-pretrained"][1] == "1"
     assert len(summary(records).astext().split("omniglot-5w5s")) == 2
-    lines = {row[0]: row[1:4] for row in cells_of(summary(records))}
-    assert lines["sinusoid-k5-pretrained"][0] == "pre-training"
-    assert lines["sinusoid-k5"][0] == "MAML, exact"
-    first = ["MAML, first order", "81.2 ± 0.6\u202f% (5)", "89.4 ± 0.5\u202f%"]
+    rows = cells_of(summary(records))
+    lines = {row[0]: [cell.replace("\xa0", " ") for cell in row[1:]] for row in rows}
+    assert lines["sinusoid-k5-pretrained"] == ["2.551 ± 0.048", "2.41", "70\u202f000 in 3 min"]
+    first = ["81.2 ± 0.6", "89.4 ± 0.5", "2\u202f000 in 16 min"]
     assert lines["omniglot-20w1s-first-order"] == first
+    assert lines["omniglot-5w1s-full"][2] == "60\u202f000 in 8 min on a GPU"
+    for record in records:  # the page: exact, unless the name says otherwise
+        config = record["config"]
+        assert record["name"].endswith("-first-order") == config["first_order"]
+        assert record["name"].endswith("-pretrained") == (config["inner_steps"] == 0)
+    assert [row[0] for row in rows if len(row) == 1] == [
+        "Sine waves: mean squared error, after 1 inner step",
+        "Animals and letters, 5-way 1-shot: accuracy in %, transductive, after 1 inner step",
+        "Omniglot: accuracy in %, transductive, after 3 or 5 inner steps",
+    ]
+    assert len(rows) == 1 + 3 + len(records)
+    lead = page("results").split("```{records}")[0]
+    for name in ("sinusoid-k5", "sinusoid-k5-first-order", "sinusoid-k5-pretrained"):
+        assert lines[name][0].split()[0] in lead
+    for name in ("glyphs-5w1s", "omniglot-20w1s"):
+        pair = [lines[name + order][0].split()[0] for order in ("-first-order", "")]
+        assert " beside ".join(pair) in lead
 
 
 def test_the_papers_number_beside_a_record_stands_on_the_papers_page(extension: None) -> None:
@@ -739,14 +751,14 @@ def test_a_record_says_its_memory_where_that_was_measured(extension: None) -> No
 
 
 def test_the_papers_number_stands_beside_every_run_of_its_preset(extension: None) -> None:
-    from records_table import summary
+    from records_table import read, summary
 
     paths = (ROOT / "maml_tutorial" / "data").glob("*.json")
-    records = [json.loads(path.read_text("utf-8")) for path in paths]
-    paper = {cells[0]: cells[3] for cells in cells_of(summary(records))}
-    assert paper["omniglot-5w1s"] == paper["omniglot-5w1s-full"] == "98.7 ± 0.4\u202f%"
-    assert paper["omniglot-20w1s-6000"] == "95.8 ± 0.3\u202f%"
-    assert paper["omniglot-20w1s-first-order"] == "89.4 ± 0.5\u202f%"
+    rows = cells_of(summary([read(path) for path in paths]))
+    paper = {row[0]: row[2].replace("\xa0", " ") for row in rows if len(row) > 1}
+    assert paper["omniglot-5w1s"] == paper["omniglot-5w1s-full"] == "98.7 ± 0.4"
+    assert paper["omniglot-20w1s-6000"] == "95.8 ± 0.3"
+    assert paper["omniglot-20w1s-first-order"] == "89.4 ± 0.5"
     assert paper["sinusoid-k5-first-order"] == paper["glyphs-5w1s"] == "–"
 
 

@@ -38,10 +38,20 @@ def compare_new_head(new_head: Callable) -> None:
     assert torch.equal(new_head(tasks, half), baselines.new_head(tasks, half))
 
 
+def compare_name_letters(name_letters: Callable) -> None:
+    ink = (255 * IMAGES).to(torch.uint8)
+    for epochs in (0, 2):
+        net = name_letters(ink, epochs=epochs)
+        ours = net[:-1](IMAGES.flatten(0, 1))
+        theirs = baselines.pretrain(ink, epochs=epochs)(IMAGES.flatten(0, 1))
+        assert torch.allclose(ours, theirs, atol=1e-6)
+
+
 # (notebook's name, definition's name) -> comparison with the package's
 TWINS_02: dict[tuple[str, str], Callable[..., None]] = {
     ("02_few_shot_learning", "pixels"): compare_pixels,
     ("02_few_shot_learning", "nearest_neighbour"): compare_nearest_neighbour,
     ("02_few_shot_learning", "outcomes"): compare_outcomes,
     ("02_few_shot_learning", "new_head"): compare_new_head,
+    ("02_few_shot_learning", "name_letters"): compare_name_letters,
 }

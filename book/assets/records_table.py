@@ -1,6 +1,7 @@
 """The directive ``records``: every recorded result as a table, read when the book is built."""
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,14 @@ from typing import Any
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
+from maml_tutorial.records import load_record
+
 FOLDER = "maml_tutorial/data"
+KINDS = (
+    "Sine waves: mean squared error",
+    "Animals and letters, 5-way 1-shot: accuracy in %, transductive",
+    "Omniglot: accuracy in %, transductive",
+)
 PAPER = {  # the same test in Finn et al. 2017, tables 1 and 2; see book/appendix/paper_and_code.md
     "omniglot-5w1s": "98.7 ± 0.4",
     "omniglot-5w1s-no-conv": "89.7 ± 1.1",
@@ -21,46 +29,71 @@ PAPER = {  # the same test in Finn et al. 2017, tables 1 and 2; see book/appendi
 
 
 class RecordsTable(SphinxDirective):
-    """Show each JSON record of the package: the command, what came out, and on what."""
+    """Show the JSON records of the package: a line for each or, "in full", a block for each."""
+
+    optional_arguments = 1
+    final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
-        """Return a line for each record, then all of them, or a sentence where there are none."""
-        paths = sorted(Path(self.env.srcdir, FOLDER).glob("*.json"))
+        """Return the table or the blocks, or a sentence where there are no records."""
+        paths = sorted(Path(self.env.srcdir, FOLDER).glob("*.json"), key=in_order)
         for path in paths:
             self.env.note_dependency(str(path))
-        records = [json.loads(path.read_text("utf-8")) for path in paths]
+        records = [read(path) for path in paths]
         if not records:
             return [nodes.paragraph("", "No result has been recorded yet.")]
-        return [summary(records), *(node for record in records for node in record_block(record))]
+        if self.arguments == ["in full"]:
+            return [node for record in records for node in record_block(record)]
+        return [summary(records)]
+
+
+def in_order(path: Path) -> list[str]:
+    """Return a key that puts five shots before ten, as a plain sort of names does not.
+
+    Example:
+        >>> [path.stem for path in sorted([Path("k10.json"), Path("k5.json")], key=in_order)]
+        ['k5', 'k10']
+    """
+    return [part.zfill(9) if part.isdigit() else part for part in re.split(r"(\d+)", path.stem)]
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a record as its file has it, and its preset as the package finds it."""
+    fields: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return fields | {"preset": load_record(path.stem, path.parent).preset}
 
 
 def summary(records: Iterable[dict[str, Any]]) -> nodes.table:
-    """Return a table with a line for each record, which leads to it."""
-    heads = ("run", "learner, gradient", "score (inner steps)", "paper", "outer steps", "time")
-    rows = []
+    """Return a table with a line for each record, which leads to it, in a part for each kind."""
+    parts: dict[str, list[dict[str, Any]]] = {}
     for record in records:
-        name = record["name"]
-        link = nodes.reference("", name, refid=anchor(name), internal=True)
-        shown, steps = headline(record)
-        config = record["config"]
-        kind = record.get("preset", name.removesuffix("-first-order"))  # older ones do not say
-        kind += "-first-order" if config["first_order"] else ""
-        unit = "\u202f%" if kind in PAPER and "n_way" in config else ""
-        cells = (f"{shown} ({steps})", PAPER.get(kind, "–") + unit, spaced(record["steps_done"]))
-        rows.append((link, learner(record["config"]), *cells, duration(record["seconds"])))
+        parts.setdefault(kind(record), []).append(record)
+    heads = ("run", "score", "paper", "outer steps, time")
+    rows: list[tuple[str | nodes.Node, ...]] = []
+    for title in sorted(parts, key=KINDS.index):
+        steps = sorted({headline(record)[1] for record in parts[title]})
+        after = f"{' or '.join(steps)} inner step{'s' if steps != ['1'] else ''}"
+        rows.append((f"{title}, after {after}",))
+        rows += [line(record) for record in parts[title]]
     return table(heads, rows, "record-summary")
 
 
-def learner(config: dict[str, Any]) -> str:
-    """Return the learner of a run and its gradient; without an inner loop it was pre-trained.
+def kind(record: dict[str, Any]) -> str:
+    """Return which of the kinds of a summary a record belongs to, and what its scores are."""
+    if "n_way" not in record["config"]:
+        return KINDS[0]
+    return KINDS[2] if next(iter(record["scores"])).startswith("Omniglot") else KINDS[1]
 
-    Example:
-        >>> learner({"inner_steps": 1, "first_order": False}), learner({"inner_steps": 0})
-        ('MAML, exact', 'pre-training')
-    """
-    if not config["inner_steps"]:
-        return "pre-training"
-    return "MAML, first order" if config["first_order"] else "MAML, exact"
+
+def line(record: dict[str, Any]) -> tuple[str | nodes.Node, ...]:
+    """Return the cells of a record's line in the summary."""
+    name, config = record["name"], record["config"]
+    link = nodes.reference("", name, refid=anchor(name), internal=True)
+    shown = headline(record)[0].partition(", median")[0].removesuffix("\u202f%")
+    paper = PAPER.get(record["preset"] + ("-first-order" if config["first_order"] else ""), "–")
+    where = " on a GPU" if "NVIDIA" in record["device"] else ""
+    steps = f"{spaced(record['steps_done'])} in {duration(record['seconds'])}{where}"
+    return link, *(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in (shown, paper)), steps
 
 
 def headline(record: dict[str, Any]) -> tuple[str, str]:
@@ -86,7 +119,7 @@ def anchor(name: str) -> str:
 
 
 def record_block(record: dict[str, Any]) -> list[nodes.Node]:
-    """Return one record (the fields of `maml_tutorial.Record`) as a small block of the page."""
+    """Return one record (the fields of `maml_tutorial.Record`) as a block that opens."""
     done, planned = record["steps_done"], record["steps_planned"]
     unfinished = "" if done >= planned else f" of {spaced(planned)} planned: an unfinished run"
     memory = record.get("peak_mb")
@@ -100,11 +133,13 @@ def record_block(record: dict[str, Any]) -> list[nodes.Node]:
         ("settings", listed(record["config"])),
     ]
     command = folded(record["command"])
+    title = f'<details id="{anchor(record["name"])}"><summary>{record["name"]}</summary>'
     return [
-        nodes.rubric("", record["name"], ids=[anchor(record["name"])]),
+        nodes.raw("", title, format="html"),
         nodes.literal_block(command, command, language="bash"),
         scores_table(record["scores"], percent="n_way" in record["config"]),
         table(("of this run", "value"), facts, "record-facts"),
+        nodes.raw("", "</details>", format="html"),
     ]
 
 

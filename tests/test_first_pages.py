@@ -1,0 +1,50 @@
+"""What the README and the first page show is so."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import torch
+from torch.nn.functional import mse_loss
+
+from maml_tutorial import MLP, SinusoidTasks, init_params, make_loss, maml
+from tools.notebooks import read
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_code_of_the_readme_takes_one_outer_step_with_the_exact_gradient() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    said: dict = {}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code, said)
+    assert printed.getvalue() == ""
+    begun = init_params(MLP(), seed=0)
+    tasks = SinusoidTasks(k_shot=5)(25, torch.Generator().manual_seed(0))
+    _, gradients = maml(make_loss(MLP(), mse_loss), inner_lr=0.01).gradient(begun, tasks)
+    for (name, theta), gradient in zip(said["theta"].items(), gradients, strict=True):
+        torch.testing.assert_close(theta.grad, gradient, rtol=1e-4, atol=1e-6)
+        assert not torch.equal(theta, begun[name])
+
+
+def test_the_first_screen_of_the_readme_leads_to_the_book() -> None:
+    first = README[: README.index("<picture>")]
+    assert re.search(r"\]\(https://[\w-]+\.github\.io/", first)
+    assert "](book/01_learning_to_learn.ipynb)" in first
+
+
+def test_the_scores_of_the_first_page_are_those_of_chapter_1() -> None:
+    cells = {cell.id: cell for cell in read(ROOT / "book/01_learning_to_learn.ipynb").cells}
+    found = re.findall(
+        r"^(\S+) +(\d+) tasks +([\d.]+)% ± ([\d.]+)%$",
+        "".join(output["text"] for output in cells["back-table"].outputs),
+        re.MULTILINE,
+    )
+    scores = {name: (n_tasks, f"{mean} ± {interval}") for name, n_tasks, mean, interval in found}
+    page = (ROOT / "index.md").read_text("utf-8").replace("\u00a0", " ")
+    for name, row in (("pixels", r"compares pixels \|"), ("MAML", r"MAML, .*\|")):
+        n_tasks, score = scores[name]
+        assert re.search(rf"{row} (\*\*)?{re.escape(score)} %", page), name
+        assert f"of {n_tasks} tasks" in page
