@@ -1,4 +1,4 @@
-"""Chapter 6's `which_gradient`: the cell that readers copy, on code as they have it."""
+"""The appendix' `which_gradient`: the cell that readers copy, on code as they have it."""
 
 import warnings
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tools.notebooks import read
 
 CELL = next(
     cell.source
-    for cell in read(BOOK / "06_the_outer_loop.ipynb").cells
+    for cell in read(BOOK / "appendix" / "which_gradient.ipynb").cells
     if cell.id == "which-gradient"
 )
 SCOPE: dict[str, Callable[..., str]] = {}
@@ -164,7 +164,7 @@ def test_a_graph_that_was_freed_by_mistake_is_still_an_error() -> None:
         which_gradient(forgot_the_graph, [theta])
 
 
-def test_weight_norms_own_second_derivative_is_what_chapter_6_and_troubleshooting_say() -> None:
+def test_weight_norms_own_second_derivative_is_what_its_page_and_troubleshooting_say() -> None:
     theta = [torch.randn(3, n, dtype=torch.float64, requires_grad=True) for n in (4, 1)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

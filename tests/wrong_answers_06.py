@@ -66,6 +66,18 @@ def by_jacrev(loss, theta, v, alpha):
     return v - alpha * jacrev(grad(loss))(theta) @ v
 
 
+def by_func_grad(keep: Callable = lambda p: p) -> Callable:
+    """First order's numbers from `torch.func.grad`, which takes φ as a leaf, cut or not."""
+
+    def answer(loss_fn, params, task, *, inner_lr, inner_steps):
+        inner = {"inner_lr": inner_lr, "inner_steps": inner_steps}
+        phi = adapt(loss_fn, params, task.x_support, task.y_support, **inner)
+        phi = {name: keep(p) for name, p in phi.items()}
+        return grad(loss_fn)(phi, task.x_query, task.y_query)
+
+    return answer
+
+
 FOUR = {"A": "first order", "B": "something else", "C": "exact", "D": "nothing"}
 
 WRONG_06: list[tuple[str, object, str]] = [
@@ -107,4 +119,5 @@ WRONG_06: list[tuple[str, object, str]] = [
     ("6.5", first_order_gradient(steps=2), "where the inner loop ends"),
     ("6.5", first_order_gradient(told=True, cut=True), "was to stay out of it"),
     ("6.5", first_order_gradient(), "hangs on θ"),
+    ("6.5", by_func_grad(), "hangs on θ"),
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C import _functorch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -217,7 +218,7 @@ def _told_first_order() -> bool:
 
 def _reaches(theta: Params, params: Params) -> bool:
     """Whether the graph of `params`, which are not θ themselves, leads back to θ."""
-    todo = [p.grad_fn for p in params.values()]
+    todo = [_plain(p).grad_fn for p in params.values()]
     starts, seen = {id(p) for p in theta.values()}, set()
     while todo:
         node = todo.pop()
@@ -228,6 +229,13 @@ def _reaches(theta: Params, params: Params) -> bool:
         seen.add(node)
         todo += [earlier for earlier, _ in node.next_functions]
     return False
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """The tensor that was given to `torch.func.grad`, which hides its graph from the loss."""
+    while _functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = _functorch.get_unwrapped(tensor)
+    return tensor
 
 
 def _vector(values: Sequence[float]) -> Tensor:
