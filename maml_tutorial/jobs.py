@@ -17,6 +17,7 @@ from maml_tutorial.learners import MetaGradient
 from maml_tutorial.models import init_params
 from maml_tutorial.parallel import is_first, n_processes, total
 from maml_tutorial.presets import Preset
+from maml_tutorial.records import clear_parts
 from maml_tutorial.runs import Log, Watch, curve_steps, log_nothing, log_to, watch_unseen
 from maml_tutorial.training import Training, cosine, outer_loop, with_bar
 
@@ -194,6 +195,7 @@ class Job:
                 "another --name or --output"
             ) from error
         try:
+            clear_parts(self.name, self.output)
             self._refuse_to_replace(force, resume)
             yield
         finally:

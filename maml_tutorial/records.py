@@ -16,6 +16,7 @@ import torch
 from maml_tutorial.evaluation import Score
 
 RECORDS = Path(__file__).parent / "data"
+PART = ".part"  # how the name of a file ends that is not whole yet
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def write_whole(target: Path, data: bytes) -> None:
         OSError: if the folder cannot be written to; nothing half-written is left.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-")
+    handle, beside = tempfile.mkstemp(PART, f".{target.name}.", target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -186,6 +187,24 @@ def write_whole(target: Path, data: bytes) -> None:
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
+
+
+def clear_parts(name: str, folder: Path) -> None:
+    """Take away what a process that was killed while it wrote has left half-written.
+
+    Args:
+        name: of the run; nobody else may be writing under it.
+        folder: where it wrote.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / ".a-run.json.x1.part").touch()
+        ...     clear_parts("a-run", Path(folder))
+        ...     list(Path(folder).iterdir())
+        []
+    """
+    for part in folder.glob(f".{name}.*{PART}"):
+        part.unlink()
 
 
 def list_records(folder: str | Path = RECORDS) -> list[str]:

@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 import torch
 
 import benchmarks.gpu as gpu
+import benchmarks.interruptions as interruptions
 import benchmarks.letters_search as letters_search
 import benchmarks.meta_step as meta_step
 import benchmarks.pretraining as pretraining
@@ -200,3 +204,58 @@ def test_longer_pre_training_is_measured_on_every_source(tmp_path):
     images = torch.randint(256, (30, 12, 1, 28, 28), dtype=torch.uint8)
     found = pretraining.measure(images, {"letters": images}, epochs=1, n_tasks=4)
     assert set(found["scores"]) == {"letters 5-way 1-shot", "letters 5-way 5-shot"}
+
+
+@pytest.mark.slow
+def test_runs_that_are_disturbed_end_as_if_they_had_not_been(tmp_path):
+    """Once in each way; the benchmark does so a hundred times."""
+    arguments = [sys.executable, "-m", "benchmarks.interruptions", tmp_path / "found.json", "7"]
+    found = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    right = json.loads((tmp_path / "found.json").read_text())["the same as undisturbed"]
+    assert right == dict.fromkeys(interruptions.WAYS, 1)
+
+
+def test_of_the_hundred_disturbed_runs_all_ended_as_if_they_had_not_been():
+    found = json.loads((ROOT / "benchmarks" / "interruptions.json").read_text())
+    assert sum(found["the same as undisturbed"].values()) == found["runs"] == interruptions.RUNS
+    assert sum(found["met"].values()) == found["runs"]
+    assert {way for way in interruptions.WAYS if f"{way}, with a checkpoint" in found["met"]} == {
+        *interruptions.WAYS
+    }
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """Two folders of one finished run."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    for end in ("json", "safetensors"):
+        shutil.copy(ROOT / "maml_tutorial" / "data" / f"sinusoid-k5.{end}", one)
+    shutil.copytree(one, other)
+    return one, other
+
+
+def test_runs_that_differ_are_told_apart(finished):
+    one, other = finished
+    assert interruptions.same(one, other)
+    (other / ".sinusoid-k5.json.x1.part").touch()
+    assert not interruptions.same(one, other)
+    (other / ".sinusoid-k5.json.x1.part").unlink()
+    weights = other / "sinusoid-k5.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    assert not interruptions.same(one, other)
+
+
+def test_a_half_written_file_is_found(finished):
+    one, other = finished
+    interruptions.whole(one)
+    for end in ("json", "safetensors"):
+        file = other / f"sinusoid-k5.{end}"
+        file.write_bytes(file.read_bytes()[:-9])
+        with pytest.raises(RuntimeError, match=f"sinusoid-k5.{end} is half-written"):
+            interruptions.whole(other)
+        shutil.copy(one / file.name, other)
+    (other / "sinusoid-k5.checkpoint").write_bytes(b"PK")
+    with pytest.raises(RuntimeError, match="checkpoint is half-written"):
+        interruptions.whole(other)

@@ -155,8 +155,7 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_ended_in_the_middle_goes_on_to_the_same_weights(whole, tmp_path, how):
+def test_a_run_that_is_ended_in_the_middle_goes_on_to_the_same_weights(whole, tmp_path):
     cut = tmp_path / "cut"
     process = run(cut, "--checkpoint-every", "10")
     checkpoint = cut / "sinusoid-k5.checkpoint"
@@ -164,13 +163,10 @@ def test_a_run_that_is_ended_in_the_middle_goes_on_to_the_same_weights(whole, tm
         if checkpoint.exists():
             break
         time.sleep(0.1)
-    process.send_signal(how)
+    process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[0]
-    if how != signal.SIGKILL:  # nobody can answer to that one
-        assert process.returncode == 130
-        assert (
-            "go on with: python -m maml_tutorial train sinusoid-k5" in said and "--resume" in said
-        )
+    assert process.returncode == 130
+    assert "go on with: python -m maml_tutorial train sinusoid-k5" in said and "--resume" in said
     assert not (cut / "sinusoid-k5.json").exists()
     process = run(cut, "--resume")
     assert "going on after step" in process.communicate(timeout=120)[0]
