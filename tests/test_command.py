@@ -384,7 +384,7 @@ def test_seeds_that_are_none_are_refused(seeds):
         ("--seed 1 --seeds 1,2", "give one of them"),
         ("--tf32", "give --device cuda"),
         ("--learner protonet", "no learner 'protonet' for sine waves: there are maml"),
-        ("--set learner=mamal", "no learner 'mamal' for sine waves: there are maml"),
+        ("--set learner=mmaml", "no learner 'mmaml' for sine waves: there are maml"),
         ("--learner anil --first-order", "first_order is a choice of maml alone, not of anil"),
         ("--learner anil --device mps", "device is 'mps', but PyTorch finds no GPU here"),
     ],
