@@ -445,6 +445,34 @@ def test_a_loss_that_differentiates_is_written_with_torch_func() -> None:
     )
 
 
+@pytest.mark.parametrize("norm", [nn.LayerNorm(8), nn.BatchNorm1d(8, track_running_stats=False)])
+def test_only_an_inner_gradient_alone_inside_vmap_goes_wrong(norm: nn.Module) -> None:
+    net = nn.Sequential(nn.Linear(1, 8), norm, nn.Tanh(), nn.Linear(8, 1)).double()
+    loss_fn, params = make_loss(net, mse_loss), init_params(net, seed=3)
+    tasks = tuple(part.double() for part in waves())
+
+    def one_task(params, x_support, y_support, x_query, y_query):
+        g = torch.func.grad(loss_fn)(params, x_support, y_support)
+        return loss_fn({name: p - 0.2 * g[name] for name, p in params.items()}, x_query, y_query)
+
+    def by_vmap(params):
+        return vmap(one_task, in_dims=(None, 0, 0, 0, 0))(params, *tasks).mean()
+
+    def flat(gradients) -> Tensor:
+        return torch.cat([g.detach().flatten() for g in gradients])
+
+    values = [*params.values()]
+    loss = torch.stack([one_task(params, *task) for task in zip(*tasks, strict=True)]).mean()
+    right = flat(torch.autograd.grad(loss, values))
+    both_inside = vmap(torch.func.grad(one_task), in_dims=(None, 0, 0, 0, 0))(params, *tasks)
+    torch.testing.assert_close(flat(g.mean(0) for g in both_inside.values()), right)
+    if torch.__version__.startswith("2.14"):  # it may be mended in another torch
+        by_autograd = flat(torch.autograd.grad(by_vmap(params), values))
+        by_func = flat(torch.func.grad(by_vmap)(params).values())
+        for wrong in (by_autograd, by_func):
+            assert (wrong - right).norm() > 1e-4 * right.norm()
+
+
 def test_averages_that_are_there_are_used_whatever_the_option_says() -> None:
     x, norm = 3 * torch.randn(8, 3), nn.BatchNorm1d(3)
     norm.track_running_stats = False
