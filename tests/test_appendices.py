@@ -837,8 +837,9 @@ def test_the_line_of_a_record_has_the_score_of_its_first_test(extension: None) -
     for name in ("sinusoid-k5", "sinusoid-k5-first-order", "sinusoid-k5-pretrained"):
         assert lines[name][0].split()[0] in lead
     for name in ("glyphs-5w1s", "omniglot-20w1s"):
-        pair = [lines[name + order][0].split()[0] for order in ("-first-order", "")]
-        assert " beside ".join(pair) in lead
+        pair = [lines[name + order][0] for order in ("-first-order", "")]
+        steps = lines[name][2].split(" in ")[0].replace("\u202f", "")
+        assert re.search(rf"{' beside '.join(pair)} % after {steps}\b", lead)
 
 
 def test_the_papers_number_beside_a_record_stands_on_the_papers_page(extension: None) -> None:
@@ -848,6 +849,33 @@ def test_the_papers_number_beside_a_record_stands_on_the_papers_page(extension: 
     assert PAPER.keys() <= names and all(number in text for number in PAPER.values())
     maml = [PAPER[f"omniglot-{task}"] for task in ("5w1s", "5w5s", "20w1s")]
     assert f"| MAML | {' | '.join(maml)} |" in text  # each in its own column
+
+
+def test_the_lines_above_the_tables_name_the_machines() -> None:
+    text = page("results")
+    paths = sorted((ROOT / "maml_tutorial" / "data").glob("*.json"))
+    records = [json.loads(path.read_text("utf-8")) for path in paths]
+    gpu, cpu = ([r for r in records if ("NVIDIA" in r["device"]) is on] for on in (True, False))
+    assert {r["device"] for r in gpu} == {"NVIDIA H200"}
+    assert {r["device"].removeprefix("2 processes, each on ") for r in cpu} == {
+        "x86_64 CPU, 1 thread",
+        "x86_64 CPU, 2 threads",
+    }
+    torches = [{r["versions"]["torch"] for r in some} for some in (cpu, gpu)]
+    assert torches == [{"2.14.1"}, {"2.11.0"}]
+    assert "x86-64, one or two threads, PyTorch 2.14.1" in text
+    assert "one NVIDIA H200, PyTorch 2.11.0" in text
+    bench = json.loads((ROOT / "benchmarks" / "meta_step.json").read_text("utf-8"))
+    assert bench["machine"]["processor"] == "x86_64" and bench["machine"]["cores"] == 2
+    assert bench["versions"]["torch"] == "2.14.1"
+    for name, case in bench["cases"].items():
+        assert case["threads"] == (1 if "sine" in name else 2)
+    assert "two cores; one thread on sine waves, two on images; PyTorch 2.14.1" in text
+    for grown in bench["growth"].values():  # the loop: the faster with one task, not with four
+        tasks = grown["meta_batch_size"]
+        columns = (tasks[key] for key in ("meta_batch_size", "ours", "loop"))
+        for n, ours, loop in zip(*columns, strict=True):
+            assert n == 2 or (loop < ours) == (n == 1)
 
 
 def test_a_record_says_its_memory_where_that_was_measured(extension: None) -> None:
