@@ -22,14 +22,13 @@ def presets_table() -> str:
     """Return a table for each kind of preset: what differs among them, and below it the rest.
 
     Example:
-        >>> print(presets_table().partition("In all:")[0])
-        sine waves               k_shot    inner_steps
-        ---------------------  --------  -------------
-        sinusoid-k5                   5              1
-        sinusoid-k10                 10              1
-        sinusoid-k5-pretrained        5              0
-        sinusoid-k10-pretrained      10              0
-        <BLANKLINE>
+        >>> print(presets_table().partition("In all:")[0].rstrip())
+        sine waves                 inner_steps    k_shot
+        -----------------------  -------------  --------
+        sinusoid-k5                          1         5
+        sinusoid-k10                         1        10
+        sinusoid-k5-pretrained               0         5
+        sinusoid-k10-pretrained              0        10
     """
     parts = []
     for kind, of in KINDS.items():
