@@ -180,7 +180,7 @@ def plot_fits(
     x = x.flatten()
     axis.plot(x, truth.flatten(), color=_INK, linewidth=1.2, label="the wave")
     colour = LEARNERS[learner]["color"]
-    strengths = {1: (1.0,), 2: (0.7, 1.0)}.get(len(fits), (0.65, 0.85, 1.0))
+    strengths = {1: (1.0,), 2: (0.85, 1.0)}.get(len(fits), (0.65, 0.85, 1.0))
     for (steps, y), alpha, dash in zip(fits.items(), strengths, (":", "--", "-"), strict=False):
         label = f"{steps} step" + ("" if steps == 1 else "s")
         axis.plot(x, y.detach().flatten(), color=colour, alpha=alpha, linestyle=dash, label=label)
