@@ -122,9 +122,10 @@ def _record_name(ctx: click.Context, param: click.Parameter, value: str | None) 
 def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int]:
     """Several seeds, each once."""
     words = re.split(r"[\s,]+", (value or "").strip()) if value is not None else []
-    if not all(re.fullmatch(r"\d+", word) for word in words) or len(set(words)) < len(words):
+    seeds = [int(word) for word in words if re.fullmatch(r"\d+", word)]
+    if len(set(seeds)) < len(words):
         raise click.BadParameter(f"seeds are different numbers as 0,1,2, got {value!r}", ctx, param)
-    return [int(word) for word in words]
+    return seeds
 
 
 @main.command()

@@ -99,7 +99,7 @@ def score(values: Tensor, *, most: float = math.inf, n_predictions: int | None =
     """
     if values.ndim not in (1, 2) or values.shape[0] < 2:
         raise ValueError(f"an interval needs at least 2 tasks, got values {tuple(values.shape)}")
-    per_task = values.double().reshape(values.shape[0], -1).mean(dim=1)
+    per_task = values.cpu().double().reshape(values.shape[0], -1).mean(dim=1)
     kept = per_task[per_task.isfinite() & (per_task <= most)]
     n, n_tasks = kept.numel(), per_task.numel()
     mean, median = (kept.mean().item(), kept.quantile(0.5).item()) if n else (math.nan, math.nan)
@@ -286,8 +286,8 @@ class Marks:
         values = _marked(metric, outputs, y)
         self.n_predictions += values.numel()
         finite = outputs.isfinite().reshape(len(outputs), -1).all(dim=1)
-        means = values.double().reshape(len(values), -1).mean(dim=1)
-        self.per_task.append(means.where(finite, torch.nan).cpu())
+        means = values.cpu().double().reshape(len(values), -1).mean(dim=1)
+        self.per_task.append(means.where(finite.cpu(), torch.nan))
 
     def largest(self) -> float:
         """Return the largest finite mark of a task; without a positive one there is no limit."""

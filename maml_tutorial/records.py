@@ -73,6 +73,8 @@ def describe_device(device: str = "cpu") -> str:
     """
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
+    if device.startswith("mps"):
+        return f"{platform.machine()} GPU of a Mac"
     threads = torch.get_num_threads()
     return f"{platform.machine()} CPU, {threads} thread{'s' if threads > 1 else ''}"
 

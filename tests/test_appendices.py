@@ -809,10 +809,10 @@ def test_the_memory_of_a_meta_step_is_as_the_results_page_says() -> None:
 
 
 def test_the_line_of_a_record_has_the_score_of_its_first_test(extension: None) -> None:
-    from records_table import headline, read, summary
+    from records_table import headline, summary
 
     paths = sorted((ROOT / "maml_tutorial" / "data").glob("*.json"))
-    records = [read(path) for path in paths]
+    records = [json.loads(path.read_text("utf-8")) for path in paths]
     shown = {record["name"]: headline(record) for record in records}
     assert shown["omniglot-20w1s"] == ("88.8 ± 0.4\u202f%", "5")
     assert shown["omniglot-5w1s"][1] == "3" and shown["sinusoid-k5-pretrained"][1] == "1"
@@ -888,15 +888,20 @@ def test_a_record_says_its_memory_where_that_was_measured(extension: None) -> No
 
 
 def test_the_papers_number_stands_beside_every_run_of_its_preset(extension: None) -> None:
-    from records_table import read, summary
+    from records_table import of_paper, summary
 
     paths = (ROOT / "maml_tutorial" / "data").glob("*.json")
-    rows = cells_of(summary([read(path) for path in paths]))
+    rows = cells_of(summary([json.loads(path.read_text("utf-8")) for path in paths]))
     paper = {row[0]: row[2].replace("\xa0", " ") for row in rows if len(row) > 1}
     assert paper["omniglot-5w1s"] == paper["omniglot-5w1s-full"] == "98.7 ± 0.4"
     assert paper["omniglot-20w1s-6000"] == "95.8 ± 0.3"
     assert paper["omniglot-20w1s-first-order"] == "89.4 ± 0.5"
     assert paper["sinusoid-k5-first-order"] == paper["glyphs-5w1s"] == "–"
+    config = {"first_order": False, "learner": "maml", "validate": False}
+    maml = {"preset": "omniglot-5w1s", "config": config}
+    assert of_paper(maml) == "omniglot-5w1s"
+    for other in ({"learner": "reptile"}, {"validate": True}):  # its numbers are of MAML's tests
+        assert of_paper(maml | {"config": config | other}) == ""
 
 
 def test_a_record_says_that_a_gpu_was_allowed_to_round(extension: None) -> None:

@@ -372,7 +372,7 @@ def test_whole_alphabets_are_held_back_if_asked(real, tmp_path, monkeypatch):
     assert within.batch_norm == "inductive" and len(within.sampler.samplers) == 20
 
 
-@pytest.mark.parametrize("seeds", ["0,0", "0,x", "", "-1"])
+@pytest.mark.parametrize("seeds", ["0,0", "0,00", "0,x", "", "-1"])
 def test_seeds_that_are_none_are_refused(seeds):
     result = invoke("train", "sinusoid-k5", f"--seeds={seeds}")
     assert result.exit_code == 2 and "seeds are different numbers" in result.output

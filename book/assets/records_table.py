@@ -9,8 +9,6 @@ from typing import Any
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from maml_tutorial.records import load_record
-
 FOLDER = "maml_tutorial/data"
 KINDS = (
     "Sine waves: mean squared error",
@@ -39,7 +37,7 @@ class RecordsTable(SphinxDirective):
         paths = sorted(Path(self.env.srcdir, FOLDER).glob("*.json"), key=in_order)
         for path in paths:
             self.env.note_dependency(str(path))
-        records = [read(path) for path in paths]
+        records = [json.loads(path.read_text("utf-8")) for path in paths]
         if not records:
             return [nodes.paragraph("", "No result has been recorded yet.")]
         if self.arguments == ["in full"]:
@@ -55,12 +53,6 @@ def in_order(path: Path) -> list[str]:
         ['k5', 'k10']
     """
     return [part.zfill(9) if part.isdigit() else part for part in re.split(r"(\d+)", path.stem)]
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Return a record as its file has it, and its preset as the package finds it."""
-    fields: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return fields | {"preset": load_record(path.stem, path.parent).preset}
 
 
 def summary(records: Iterable[dict[str, Any]]) -> nodes.table:
@@ -87,13 +79,28 @@ def kind(record: dict[str, Any]) -> str:
 
 def line(record: dict[str, Any]) -> tuple[str | nodes.Node, ...]:
     """Return the cells of a record's line in the summary."""
-    name, config = record["name"], record["config"]
+    name = record["name"]
     link = nodes.reference("", name, refid=anchor(name), internal=True)
     shown = headline(record)[0].partition(", median")[0].removesuffix("\u202f%")
-    paper = PAPER.get(record["preset"] + ("-first-order" if config["first_order"] else ""), "–")
+    paper = PAPER.get(of_paper(record), "–")
     where = " on a GPU" if "NVIDIA" in record["device"] else ""
     steps = f"{spaced(record['steps_done'])} in {duration(record['seconds'])}{where}"
     return link, *(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in (shown, paper)), steps
+
+
+def of_paper(record: dict[str, Any]) -> str:
+    """Return which of the paper's runs a record repeats; "" for a relative, or other test tasks.
+
+    Example:
+        >>> of_paper({"preset": "sinusoid-k5", "config": {"first_order": True}})
+        'sinusoid-k5-first-order'
+        >>> of_paper({"preset": "sinusoid-k5", "config": {"learner": "reptile"}})
+        ''
+    """
+    config = record["config"]
+    if config.get("learner", "maml") != "maml" or config.get("validate"):
+        return ""
+    return record.get("preset", "") + "-first-order" * config["first_order"]
 
 
 def headline(record: dict[str, Any]) -> tuple[str, str]:
