@@ -115,6 +115,16 @@ def test_two_runs_of_one_name_in_one_folder_are_one_too_many(tmp_path, monkeypat
     assert not list(tmp_path.glob(".*"))  # no lock is left
 
 
+def test_what_a_killed_run_left_half_written_is_taken_away_and_nothing_else(tmp_path, monkeypatch):
+    few_tests(monkeypatch, presets.Sinusoid, 100)
+    own, others = ".sinusoid-k5.json.x1.part", ".sinusoid-k5-pretrained.json.x1.part"
+    for name in (own, others):
+        (tmp_path / name).touch()
+    train = ("train", "sinusoid-k5", "--meta-steps", 1, "--output", tmp_path)
+    assert invoke(*train).exit_code == 0
+    assert [path.name for path in tmp_path.glob(".*")] == [others]
+
+
 def test_several_seeds_are_so_many_runs_and_what_they_come_to(tmp_path, monkeypatch):
     few_tests(monkeypatch, presets.Sinusoid, 100)
     train = ("train", "sinusoid-k5", "--meta-steps", 2, "--output", tmp_path)
@@ -158,9 +168,13 @@ def test_interrupted_while_it_is_scored_a_run_goes_on_to_its_scores(tmp_path, mo
         os.kill(os.getpid(), signal.SIGTERM)
         raise AssertionError("it went on")
 
-    with monkeypatch.context() as patch:
-        patch.setattr("maml_tutorial.__main__.judge", interrupted)
-        result = invoke(*train)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # not taken, it would end the tests
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr("maml_tutorial.__main__.judge", interrupted)
+            result = invoke(*train)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert result.exit_code == 130 and "stopped while it was scored" in result.output
     assert f"sinusoid-k5 --meta-steps 3 --output {tmp_path} --resume" in result.output
     result = invoke(*train, "--resume")
