@@ -189,7 +189,7 @@ BUGS = {
     ),
     "not a number taken for an answer": (
         "evaluation.py",
-        "means.where(finite, torch.nan)",
+        "means.where(finite.cpu(), torch.nan)",
         "means",
         "test_evaluation.py::test_outputs_that_are_no_numbers_are_no_answers",
     ),
