@@ -17,6 +17,7 @@ import benchmarks.interruptions as interruptions
 import benchmarks.letters_search as letters_search
 import benchmarks.meta_step as meta_step
 import benchmarks.pretraining as pretraining
+import benchmarks.remedies as remedies
 from benchmarks.draw import draw
 from maml_tutorial.gradients import captured
 from maml_tutorial.presets import PRESETS
@@ -259,3 +260,23 @@ def test_a_half_written_file_is_found(finished):
     (other / "sinusoid-k5.checkpoint").write_bytes(b"PK")
     with pytest.raises(RuntimeError, match="checkpoint is half-written"):
         interruptions.whole(other)
+
+
+@pytest.mark.parametrize("name", remedies.SETTINGS)
+def test_a_remedy_trains_and_is_judged(name: str):
+    found = remedies.run(name, 0, meta_steps=4, n_tasks=20)
+    assert found["name"] == name and found["n_tasks"] == 20 and found["mean"] > 0
+
+
+def test_without_a_remedy_the_gradient_is_maml_s():
+    tasks = remedies.SAMPLE(3, torch.Generator().manual_seed(0))
+    params = remedies.init_params(remedies.NET, seed=0)
+    plain = remedies.maml(remedies.LOSS, inner_lr=remedies.INNER_LR, inner_steps=remedies.STEPS)
+    ours = remedies.learner_with(set()).gradient(params, tasks)
+    torch.testing.assert_close(ours, plain.gradient(params, tasks))
+
+
+def test_the_record_of_the_remedies_has_each_setting_and_seed():
+    runs = json.loads((ROOT / "benchmarks" / "remedies.json").read_text("utf-8"))["runs"]
+    wanted = [(name, seed) for name in remedies.SETTINGS for seed in remedies.SEEDS]
+    assert [(run["name"], run["seed"]) for run in runs] == wanted

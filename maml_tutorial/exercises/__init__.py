@@ -12,7 +12,9 @@ from maml_tutorial.exercises import (
     chapter_06,
     chapter_07,
     chapter_08,
+    chapter_10,
 )
+from maml_tutorial.exercises.hunts import hunt
 from maml_tutorial.exercises.registry import check, exercise
 from maml_tutorial.exercises.verdict import Verdict
 
@@ -26,6 +28,8 @@ __all__ = [
     "chapter_06",
     "chapter_07",
     "chapter_08",
+    "chapter_10",
     "check",
     "exercise",
+    "hunt",
 ]

@@ -25,6 +25,7 @@ class Verdict:
         title: The exercise's title.
         status: ``"not attempted"``, ``"correct"`` or ``"hint"``.
         hint: What to look at next; empty unless ``status`` is ``"hint"``.
+        kind: What was answered: an exercise, or a bug hunt.
 
     Example:
         >>> Verdict("3.2", "Chance level", "hint", "How often is a guess right?")
@@ -35,11 +36,12 @@ class Verdict:
     title: str
     status: Status
     hint: str = ""
+    kind: str = "Exercise"
 
     def __repr__(self) -> str:
         sign, _ = _LOOKS[self.status]
         said = _CODE_OR_STRESS.sub(lambda m: m[2] or m[0], self.hint or self.status)
-        return f"{sign} Exercise {self.exercise} · {self.title}: {said}"
+        return f"{sign} {self.kind} {self.exercise} · {self.title}: {said}"
 
     def _repr_html_(self) -> str:
         """The line that a notebook shows; screen readers are told that it is a status."""
@@ -51,6 +53,6 @@ class Verdict:
         return (
             f'<div class="verdict" role="status" '
             f'style="border-left:4px solid {colour};padding:.3em .8em;color:inherit">'
-            f'<span aria-hidden="true">{sign} </span><strong>Exercise {self.exercise} · '
+            f'<span aria-hidden="true">{sign} </span><strong>{self.kind} {self.exercise} · '
             f"{html.escape(self.title)}</strong>: {said}</div>"
         )
