@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import benchmarks.fair as fair
 import benchmarks.gpu as gpu
 import benchmarks.interruptions as interruptions
 import benchmarks.letters_search as letters_search
@@ -19,8 +20,11 @@ import benchmarks.meta_step as meta_step
 import benchmarks.pretraining as pretraining
 import benchmarks.remedies as remedies
 from benchmarks.draw import draw
+from maml_tutorial import evaluation
 from maml_tutorial.gradients import captured
 from maml_tutorial.presets import PRESETS
+from maml_tutorial.relatives import fomaml, maml
+from maml_tutorial.tasks import Task
 from tools.notebooks import read
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -262,7 +266,7 @@ def test_a_half_written_file_is_found(finished):
         interruptions.whole(other)
 
 
-@pytest.mark.parametrize("name", remedies.SETTINGS)
+@pytest.mark.parametrize("name", remedies.REMEDIES)
 def test_a_remedy_trains_and_is_judged(name: str):
     found = remedies.run(name, 0, meta_steps=4, n_tasks=20)
     assert found["name"] == name and found["n_tasks"] == 20 and found["mean"] > 0
@@ -271,12 +275,54 @@ def test_a_remedy_trains_and_is_judged(name: str):
 def test_without_a_remedy_the_gradient_is_maml_s():
     tasks = remedies.SAMPLE(3, torch.Generator().manual_seed(0))
     params = remedies.init_params(remedies.NET, seed=0)
-    plain = remedies.maml(remedies.LOSS, inner_lr=remedies.INNER_LR, inner_steps=remedies.STEPS)
-    ours = remedies.learner_with(set()).gradient(params, tasks)
-    torch.testing.assert_close(ours, plain.gradient(params, tasks))
+    given = {"inner_lr": remedies.INNER_LR, "inner_steps": remedies.STEPS}
+    plain = maml(remedies.LOSS, **given).gradient(params, tasks)
+    torch.testing.assert_close(remedies.learner_with("none").gradient(params, tasks), plain)
+    first = fomaml(remedies.LOSS, **given).gradient(params, tasks)
+    annealed = remedies.learner_with("order annealed", meta_steps=2)
+    torch.testing.assert_close(annealed.gradient(params, tasks), first)
+    torch.testing.assert_close(annealed.gradient(params, tasks), plain)  # the second half
+    rated = remedies.learner_with("learned rates")
+    _, gradients = rated.gradient(rated.start(params), tasks)
+    torch.testing.assert_close(gradients[: len(params)], plain[1])
 
 
 def test_the_record_of_the_remedies_has_each_setting_and_seed():
     runs = json.loads((ROOT / "benchmarks" / "remedies.json").read_text("utf-8"))["runs"]
-    wanted = [(name, seed) for name in remedies.SETTINGS for seed in remedies.SEEDS]
+    wanted = [(name, seed) for name in remedies.REMEDIES for seed in remedies.SEEDS]
     assert [(run["name"], run["seed"]) for run in runs] == wanted
+
+
+def test_every_contestant_is_searched_in_as_many_settings():
+    n_settings = {name: len(settings) for name, (_, settings) in fair.CONTESTANTS.items()}
+    assert n_settings.pop("pixels") == 1 and set(n_settings.values()) == {6}
+    for _, settings in fair.CONTESTANTS.values():
+        assert len({tuple(given.items()) for given in settings}) == len(settings)
+
+
+@pytest.mark.parametrize("name", ["pre-training, all fine-tuned", "ProtoNet, 20-way", "MAML"])
+def test_a_contestant_is_judged_after_the_same_seconds_on_the_same_tasks(name, monkeypatch):
+    contestant, settings = fair.CONTESTANTS[name]
+    monkeypatch.setitem(fair.CONTESTANTS, name, (contestant, settings[:2]))
+    monkeypatch.setattr(fair, "SEEDS", (0,))
+    monkeypatch.setattr(fair, "TESTS", {"letters": {"source": "test"}})
+    asked = []
+    monkeypatch.setattr(
+        fair, "outcomes", lambda *how, **more: asked.append((how[2], more)) or right(*how, **more)
+    )
+    right = evaluation.outcomes
+    found = fair.job(name, marks=(0.2, 0.4), n_tasks=10)
+    assert [mark["steps"] > 0 for mark in found["runs"][0]["marks"].values()] == [True, True]
+    best = max(found["searched"], key=lambda one: one["validation"][0])
+    assert found["settings"] == best["settings"] and len(found["searched"]) == 2
+    assert asked == [(10, {"seed": 5})] * 6  # two settings, two marks, two protocols
+    for protocol in ("together", "alone"):
+        (mean, interval) = found["runs"][0][protocol]["letters"]
+        assert 0 < mean < 1 and 0 < interval < 0.3
+
+
+def test_the_best_of_centroids_is_the_nearest_by_its_direction():
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 5))
+    eye = torch.eye(4)[None, :3].view(1, 3, 1, 2, 2)
+    tasks = Task(eye, torch.tensor([[0, 1, 2]]), 7 * eye.flip(1), torch.tensor([[2, 1, 0]]))
+    assert fair.centroids(net)(tasks).tolist() == [[2, 1, 0]]
