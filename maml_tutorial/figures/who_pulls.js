@@ -35,7 +35,8 @@ export function outerStep(relative, theta, tasks, alpha, k, beta) {
   return theta - rate * meanGradient(relative, theta, tasks, alpha, k);
 }
 
-const LOOKS = { exact: "mf-vermilion", "first order": "mf-green", Reptile: "mf-purple", implicit: "mf-grey", joint: "mf-blue" };
+// In the order of their ends with one step, from the flat task to the steep one: no name is crossed.
+const LOOKS = { exact: "mf-vermilion", "first order": "mf-green", implicit: "mf-grey", Reptile: "mf-purple", joint: "mf-blue" };
 const RULES = {
   exact: "Exact MAML: the slope at φ, times how far φ moves when θ moves by one, (1 − αh)ᵏ.",
   "first order": "First order: the slope at φ, as if φ moved as far as θ does.",
@@ -53,13 +54,14 @@ export function build(stage, { tasks, theta, alpha, k, beta }) {
   let timer;
   const [low, high] = [-1.6, 1.6];
   const grid = range(129).map((i) => low + i / 40);
-  const lanes = { [tasks[0].name]: -1.3, [tasks[1].name]: -2.4, mean: -3.5 };
+  const ground = -0.75; // θ's own height, below the losses
+  const lanes = { [tasks[0].name]: -1.95, [tasks[1].name]: -2.95, mean: -3.95 };
   const pulls = new Plot({
     label: "The losses of both tasks, the place φ to which each leads from θ, and below them the pull of each task at θ and their mean. θ can be moved.",
-    title: "the two tasks, and their pulls at θ", x: [low, high], y: [-3.9, 5], xLabel: "φ and θ", xTicks: [-1, 0, 1], yTicks: [0, 2, 4], height: 340, live: true });
+    title: "both losses, and below the pulls at θ", x: [low, high], y: [-4.4, 5], xLabel: "φ and θ", xTicks: [-1, 0, 1], yTicks: [0, 2, 4], height: 330, live: true });
   const ends = new Plot({
     label: "Mean loss after adaptation for every θ, and below it a row for each relative: a dot marks where its repeated outer steps end.",
-    x: [low, high], y: [-1, 1], xLabel: "θ", xTicks: [-1, 0, 1], height: 320 });
+    x: [low, high], y: [-1, 1], xLabel: "θ", xTicks: [-1, 0, 1], height: 300 });
   const rule = el("p", { class: "mf-how" });
   const line = el("p", { class: "mf-sum" });
   const rows = names.map((name) => ({ name, cells: range(3).map(() => el("td")) }));
@@ -71,10 +73,12 @@ export function build(stage, { tasks, theta, alpha, k, beta }) {
     const weights = weightsOf(relative, tasks, alpha, k);
     const signed = (v) => (v > 0 && digits(v) !== digits(0) ? "+" : "") + digits(v);
     pulls.clear();
+    const losses = tasks.map(({ h, c }) => (x) => (h / 2) * (x - c) ** 2);
     pulls.line([low, high], [0, 0], "mf-ink mf-hair");
-    tasks.forEach(({ name, h, c }, i) => {
-      const loss = (x) => (h / 2) * (x - c) ** 2;
-      const { phi } = now[i];
+    pulls.line([state.theta, state.theta], [ground, Math.max(...losses.map((loss) => loss(state.theta)))], "mf-ink mf-thin mf-dotted");
+    pulls.text(state.theta, ground, "θ", { dx: state.theta > 1.3 ? -17 : 17, dy: 5 });
+    tasks.forEach(({ name }, i) => {
+      const [loss, { phi }] = [losses[i], now[i]];
       const way = range(33).map((j) => state.theta + (j / 32) * (phi - state.theta));
       pulls.line(grid, grid.map(loss), i ? "mf-ink mf-thin mf-dashed" : "mf-ink mf-thin");
       pulls.line(way, way.map(loss), LOOKS[relative]);
@@ -86,12 +90,12 @@ export function build(stage, { tasks, theta, alpha, k, beta }) {
       // One scale for each relative: the two arrows together reach to where it ends.
       const tip = state.theta + all[i] / (2 * mean(weights));
       pulls.arrow([state.theta, lane], [tip, lane], i < 2 ? "mf-ink" : LOOKS[relative]);
-      pulls.text(low, lane, `${i < 2 ? `${name} task pulls` : "mean pull"} ${signed(all[i])}`, { anchor: "start", dx: 6, dy: -7 });
+      pulls.text(low, lane, `${i < 2 ? `${name} task pulls` : "mean pull"} ${signed(all[i])}`, { anchor: "start", dx: 6, dy: -9 });
     });
     const after = (x) => lossAfter(x, tasks, alpha, k);
     const top = [0.2, 0.4, 0.8, 1.6].find((t) => t > 1.3 * after(endOf("joint", tasks, alpha, k))) ?? 3.2;
     ends.title = `mean loss after ${k} plain step${k > 1 ? "s" : ""} from θ`;
-    ends.y = [-5 * ROW * top, top];
+    ends.y = [-5.3 * ROW * top, top];
     ends.yTicks = [0, top / 2, top];
     if (ends.width) ends.frame();
     ends.clear();
@@ -104,7 +108,7 @@ export function build(stage, { tasks, theta, alpha, k, beta }) {
         ends.line([end, end], [after(end), height], `${LOOKS[name]} mf-thin`);
         ends.dot(end, after(end), LOOKS[name], 5);
         ends.dot(end, height, LOOKS[name], 6);
-        const left = end > (low + high) / 2;
+        const left = end > 0.7; // no room on the right
         ends.text(end, height, name, { anchor: left ? "end" : "start", dx: left ? -11 : 11, dy: 4 });
       } else ends.text(low, height, `${name}: not run yet`, { anchor: "start", dx: 6, dy: 4, look: "mf-grey-text" });
       const share = weightsOf(name, tasks, alpha, k);
@@ -171,7 +175,7 @@ export function build(stage, { tasks, theta, alpha, k, beta }) {
     change(first);
   });
   const move = (x) => change({ theta: Math.round(20 * x) / 20 });
-  handle(pulls, { label: "θ, the start of both tasks", look: "mf-ink", at: () => [state.theta, 0], move, text: (x) => `θ ${digits(x)}`, step: [0.05, 0] });
+  handle(pulls, { label: "θ, the start of both tasks", look: "mf-ink", at: () => [state.theta, ground], move, text: (x) => `θ ${digits(x)}`, step: [0.05, 0] });
   pulls.svg.addEventListener("click", (event) => move(pulls.place(event)[0]));
   stage.prepend(
     el("p", { class: "mf-sum" }, "Predict first: a flat task and a steep one pull at one θ. Nearer to which of the two does θ end when exact MAML pulls? When first order does? And when both are simply trained jointly?"),
@@ -180,7 +184,7 @@ export function build(stage, { tasks, theta, alpha, k, beta }) {
     el("div", { class: "mf-row" }, runs, once, reset),
     line,
     el("div", { class: "mf-panels" }, pulls.node, ends.node),
-    el("ul", { class: "mf-key" }, key("from θ (small dot) to φ (large dot)", "mf-ink").node, key("θ now", "mf-ink mf-thin mf-dotted").node),
+    el("ul", { class: "mf-key" }, el("li", {}, "small dots: at θ; large ones: at φ, where θ leads in each task"), key("θ now", "mf-ink mf-thin mf-dotted").node),
     el("div", { class: "mf-controls" }, rate.node, count.node),
     el("table", { class: "mf-table mf-ends" },
       el("thead", {}, el("tr", {}, ...["who pulls", "ends at θ", `${tasks[0].name} : ${tasks[1].name}`, "loss there"].map((words) => el("th", { scope: "col" }, words)))),

@@ -12,8 +12,13 @@ from maml_tutorial.relatives import fomaml, imaml, joint, maml, reptile
 from maml_tutorial.tasks import Data, Task
 
 TASKS = {"flat": (1.0, 1.0), "steep": (4.0, -1.0)}  # curvature h and lowest place c
-_LOOKS = dict(zip(("exact", "first order", "Reptile", "implicit", "joint"),
-                  ("vermilion", "green", "purple", "grey", "blue"), strict=True))  # fmt: skip
+_COLOURS = {
+    "exact": "vermilion",
+    "first order": "green",
+    "implicit": "grey",
+    "Reptile": "purple",
+    "joint": "blue",
+}
 
 
 def who_pulls(
@@ -39,8 +44,8 @@ def who_pulls(
         ValueError: if θ, α or k lies outside what the figure can show.
 
     Example:
-        >>> who_pulls().alt[-84:]
-        'exact at 0.60, first order at 0.00, Reptile at -0.60, implicit at -0.28, joint at -0.60.'
+        >>> who_pulls().alt[-87:]
+        'exact at 0.60, first order at 0.00, implicit at −0.28, Reptile at −0.60, joint at −0.60.'
     """
     limits = (theta, -1.6, 1.6), (inner_lr, 0.01, 0.25), (inner_steps, 1, 5)
     for name, (value, low, high) in zip(("theta", "inner_lr", "inner_steps"), limits, strict=True):
@@ -69,7 +74,7 @@ def ends(inner_lr: float, inner_steps: int) -> dict[str, float]:
 
     Example:
         >>> [round(end, 2) for end in ends(0.2, 1).values()]
-        [0.6, 0.0, -0.6, -0.28, -0.6]
+        [0.6, 0.0, -0.28, -0.6, -0.6]
     """
     h, c = torch.tensor([*TASKS.values()], dtype=torch.float64).T[..., None]
     tasks, pull = Task(c, h, c, h), 1 / inner_lr
@@ -77,8 +82,8 @@ def ends(inner_lr: float, inner_steps: int) -> dict[str, float]:
     learners: tuple[Learner, ...] = (
         maml(parabola, **inner),
         fomaml(parabola, **inner),
-        reptile(parabola, **inner),
         imaml(parabola, inner_lr=1 / (4 + pull), inner_steps=100, pull=pull),
+        reptile(parabola, **inner),
         joint(parabola, **inner),
     )
 
@@ -87,40 +92,43 @@ def ends(inner_lr: float, inner_steps: int) -> dict[str, float]:
         first, second = (learner.gradient({"theta": v}, tasks)[1][0].item() for v in at)
         return first / (first - second)
 
-    return {name: end(learner) for name, learner in zip(_LOOKS, learners, strict=True)}
+    return {name: end(learner) for name, learner in zip(_COLOURS, learners, strict=True)}
 
 
 def drawn_ends(inner_lr: float, inner_steps: int) -> Drawing:
     """The still: both tasks, and below them the loss after adaptation with every end."""
-    x = torch.linspace(-1.6, 1.6, 129)
     h, c = torch.tensor([*TASKS.values()]).T[..., None]
-    after = h / 2 * ((1 - inner_lr * h) ** inner_steps * (x - c)).square()
-    places = ends(inner_lr, inner_steps)
+
+    def after(x: Tensor) -> Tensor:
+        return (h / 2 * ((1 - inner_lr * h) ** inner_steps * (x - c)).square()).mean(dim=0)
+
+    x, places = torch.linspace(-1.6, 1.6, 129), ends(inner_lr, inner_steps)
     steps = f"{inner_steps} step" + "s" * (inner_steps > 1)
     with style():
         plt.rcParams["font.size"] = 12
-        fig, (top, bottom, rows) = plt.subplots(
-            3, 1, figsize=(4.8, 7), sharex=True, height_ratios=(3, 3, 2)
+        fig, (top, middle, rows) = plt.subplots(
+            3, 1, figsize=(4.8, 6.4), sharex=True, height_ratios=(3, 3, 2)
         )
         ink = plt.rcParams["text.color"]
         for name, loss, look in zip(TASKS, h / 2 * (x - c).square(), ("-", "--"), strict=True):
             top.plot(x, loss, look, color=ink, label=f"{name} task")
-        top.set(title="two tasks", ylabel="loss", ylim=(0, 5))
+        top.set(title="loss of each task", ylim=(0, 5))
         top.legend()
-        bottom.plot(x, after.mean(dim=0), color=ink)
-        bottom.set(title=f"where θ ends, α = {inner_lr}", ylabel=f"mean loss after {steps}")
+        middle.plot(x, after(x), color=ink)
+        middle.set(title=f"mean loss after {steps} of {inner_lr}", ylim=(0, None))
         for row, (name, end) in enumerate(places.items()):
-            colour = COLOURS[_LOOKS[name]]
-            for axis in (bottom, rows):
-                axis.axvline(end, color=colour, lw=1.4)
-            rows.plot(end, -row, "o", color=colour, ms=8)
-            side = -1 if end > 0 else 1
+            look = {"color": COLOURS[_COLOURS[name]], "lw": 1.4}
+            middle.plot([end, end], [0, after(torch.tensor(end)).item()], **look)
+            rows.plot([end, end], [1, -row], **look)
+            rows.plot(end, -row, "o", ms=8, zorder=3, **look)
+            left = end > 0.7
             rows.annotate(
-                name, (end, -row), xytext=(9 * side, 0), textcoords="offset points",
-                ha="right" if end > 0 else "left", va="center",
+                name, (end, -row), xytext=(-9 if left else 9, 0), textcoords="offset points",
+                ha="right" if left else "left", va="center",
             )  # fmt: skip
-        rows.set(xlabel="θ", yticks=(), ylim=(-len(places) + 0.4, 0.6), xticks=(-1, 0, 1))
-    said = ", ".join(f"{name} at {end:.2f}" for name, end in places.items())
+        rows.set(title="where θ ends", xlabel="θ", yticks=(), xticks=(-1, 0, 1))
+        rows.set(ylim=(0.4 - len(places), 0.6))
+    said = ", ".join(f"{name} at {end:.2f}".replace("-", "−") for name, end in places.items())
     alt = (
         f"Two parabolas: a flat task, lowest at 1, and a steep one, lowest at −1. Below, the mean "
         f"loss after {steps} of {inner_lr} for every θ, and where each relative ends: {said}."
