@@ -44,7 +44,7 @@ def who_pulls(
         ValueError: if θ, α or k lies outside what the figure can show.
 
     Example:
-        >>> who_pulls().alt[-87:]
+        >>> who_pulls().alt[-88:]
         'exact at 0.60, first order at 0.00, implicit at −0.28, Reptile at −0.60, joint at −0.60.'
     """
     limits = (theta, -1.6, 1.6), (inner_lr, 0.01, 0.25), (inner_steps, 1, 5)
