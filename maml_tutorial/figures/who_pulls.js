@@ -140,7 +140,7 @@ export function build(stage, { tasks, theta, alpha, k, beta }) {
   }
   const next = (at) => outerStep(state.relative, at, tasks, state.alpha, state.k, beta);
   function run() {
-    if (timer) return change({});
+    if (timer) return rest();
     const end = endOf(state.relative, tasks, state.alpha, state.k);
     const path = [state.theta];
     while (Math.abs(path[path.length - 1] - end) > 0.0005) path.push(next(path[path.length - 1]));
