@@ -354,7 +354,7 @@ def pulling(alpha: float, k: int) -> dict:
     return {
         "exact": maml(parabola, **inner),
         "first order": fomaml(parabola, **inner),
-        "implicit": imaml(parabola, inner_lr=0.1, inner_steps=300, pull=1 / alpha),
+        "implicit": imaml(parabola, inner_lr=0.1, inner_steps=40, pull=1 / alpha),
         "Reptile": reptile(parabola, **inner),
         "joint": joint(parabola, **inner),
     }
