@@ -251,6 +251,10 @@ class Plot:
         (head,) = [drawn for fill, drawn in self._heads if fill == colour]
         return tuple(self.path(head.rstrip("Z"))[0])
 
+    def tips(self) -> list[tuple[float, float]]:
+        """Where all arrows point to, in the order they are drawn in."""
+        return [tuple(self.path(head.rstrip("Z"))[0]) for _, head in self._heads]
+
     def map(self, places: np.ndarray) -> np.ndarray:
         """The map's colours at places between the axes, without what is drawn on it: `(n, 3)`."""
         painted = np.array(picture(self.svg, ".mf-plot > g:not(:has(image)) { opacity: 0 }"))

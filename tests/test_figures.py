@@ -22,6 +22,7 @@ from maml_tutorial.figures.page import (
     script,
 )
 from maml_tutorial.figures.traits import traits
+from maml_tutorial.figures.who_pulls import TASKS, ends
 from maml_tutorial.plots import COLOURS, show
 from tools.notebooks import find_notebooks, read
 from tools.refresh_figures import refreshed
@@ -59,6 +60,7 @@ PLACES = {
     "meta_gradient": {"06"},
     "sine_adapt": {"07"},
     "letter_adapt": {"08"},
+    "who_pulls": {"09"},
 }
 
 
@@ -223,6 +225,29 @@ def test_the_star_is_put_where_the_plot_has_its_score():
     assert place == pytest.approx([float(drawn[1]), float(drawn[2])], abs=0.05)
 
 
+@pytest.mark.parametrize(("inner_lr", "inner_steps"), [(0.2, 1), (0.05, 3), (0.25, 5)])
+def test_the_still_shows_where_the_relatives_end(inner_lr, inner_steps):
+    """At the mean of the lowest places, each with the weight that its task's pull has."""
+    weights = {"exact": [], "first order": [], "implicit": [], "Reptile": [], "joint": []}
+    for h, _ in TASKS.values():
+        kept, held = (1 - inner_lr * h) ** inner_steps, 1 / (1 + inner_lr * h)
+        shares = h * kept**2, h * kept, h * held**2, 1 - kept, h
+        for name, share in zip(weights, shares, strict=True):
+            weights[name].append(share)
+    wanted = {
+        name: sum(w * c for w, (_, c) in zip(share, TASKS.values(), strict=True)) / sum(share)
+        for name, share in weights.items()
+    }
+    assert ends(inner_lr, inner_steps) == pytest.approx(wanted, abs=1e-9)
+    alt = f.who_pulls(inner_lr=inner_lr, inner_steps=inner_steps).alt
+    for name, end in wanted.items():
+        assert f"{name} at {end:.2f}".replace("-", "−") in alt
+
+
+def test_a_still_of_ones_own_takes_the_place_of_the_ends(still):
+    assert f.who_pulls(still=still).alt == "A drawing."
+
+
 def test_drawings_are_described_by_their_strokes():
     dot_over_line = torch.zeros(28, 28)
     dot_over_line[4:8, 13:16] = 1
@@ -307,6 +332,12 @@ BAD = {
         lambda s: f.meta_gradient(theta=7, inner_lr=0.1, support=(1, 2), query=(2, 2), still=s),
         "theta must lie between -1 and 2, got 7",
     ),
+    "a start beside the plot": (
+        lambda s: f.who_pulls(theta=2, still=s),
+        "theta must lie between -1.6 and 1.6, got 2",
+    ),
+    "no pull at all": (lambda s: f.who_pulls(inner_lr=0, still=s), "inner_lr must .* got 0"),
+    "too many steps": (lambda s: f.who_pulls(inner_steps=6, still=s), "inner_steps must .* got 6"),
     "one drawing": (
         lambda s: f.one_shot_game(load_glyphs("test"), ((), (), ()), drawings=1, still=s),
         "between 2 and 20, got 1",

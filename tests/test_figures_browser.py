@@ -1,5 +1,6 @@
 """The moving figures in Chromium: they answer mouse, finger and keyboard, offline, everywhere."""
 
+import itertools
 import math
 import random
 import re
@@ -11,10 +12,24 @@ from book_site import built_book
 from figure_hands import Hands, opened
 from torch.nn.functional import mse_loss
 
-from maml_tutorial import MLP, SinusoidTasks, adapt, init_params, load_weights, make_loss
+from maml_tutorial import (
+    MLP,
+    SinusoidTasks,
+    Task,
+    adapt,
+    fomaml,
+    imaml,
+    init_params,
+    joint,
+    load_weights,
+    make_loss,
+    maml,
+    reptile,
+)
 from maml_tutorial import make_predict as predictor
 from maml_tutorial.figures import meta_gradient
 from maml_tutorial.figures.page import FOLDER, modules_of
+from maml_tutorial.params import stacked
 from maml_tutorial.plots import show
 
 pytestmark = pytest.mark.browser
@@ -26,6 +41,7 @@ CHAPTERS = {
     "meta_gradient": "06_the_outer_loop",
     "sine_adapt": "07_maml_on_sine_waves",
     "letter_adapt": "08_maml_on_images",
+    "who_pulls": "09_relatives_of_maml",
 }
 WIDTHS, SCHEMES, ORIGINS = (1280, 375), ("light", "dark"), ("http", "file")
 
@@ -242,6 +258,43 @@ def letter_adapt(hands) -> None:
     assert "after 1 step:" in hands.text(".mf-sum")
 
 
+def who_pulls(hands) -> None:
+    def row(name: str) -> list[str]:
+        return hands.find(f"tr:has(th:text-is('{name}')) td").all_inner_texts()
+
+    assert "exact: θ = 0.30, mean gradient −0.12" in hands.text(".mf-sum >> nth=1")
+    assert row("exact") == ["?", "?", "?"]
+    hands.find("button:has-text('Let it run')").click()
+    assert row("exact") == ["0.60", "80 : 20", "0.128"] and row("joint") == ["?", "?", "?"]
+    assert "θ = 0.60 after" in hands.text(".mf-sum >> nth=1")
+    # Keyboard: the arrow goes on to first order, Enter lets it run.
+    hands.press("input[type=radio]:checked", "ArrowRight")
+    assert "First order" in hands.text(".mf-how >> nth=1")
+    assert hands.changed_by(lambda: hands.press("button:has-text('Let it run')", "Enter"))
+    assert row("first order") == ["0.00", "50 : 50", "0.200"]
+    assert row("exact") == ["0.60", "80 : 20", "0.128"]  # stays
+    # Finger: Reptile with one step ends where joint training does.
+    for name in ("Reptile", "joint"):
+        hands.tap(f"label:has-text('{name}')")
+        hands.tap("button:has-text('Let it run')")
+    assert row("Reptile") == row("joint") == ["−0.60", "20 : 80", "0.416"]
+    # The ends follow k and α.
+    assert hands.changed_by(lambda: hands.press("input[type=range] >> nth=1", "ArrowRight"))
+    assert row("Reptile") != row("joint") and row("joint")[0] == "−0.60"
+    x, _ = hands.centre(".mf-handle")
+    hands.drag(".mf-handle", 40, 0)
+    assert abs(hands.place(".mf-handle")[0] - x - 40) < 5  # θ moves in steps of 0.05
+    x, _ = hands.centre(".mf-handle")
+    hands.swipe(".mf-handle", -50, 0)
+    assert abs(hands.place(".mf-handle")[0] - x + 50) < 5
+    assert hands.changed_by(lambda: hands.press(".mf-handle", "ArrowLeft"))
+    assert hands.changed_by(lambda: hands.find("button:text('One outer step')").click())
+    assert "after 1 outer step," in hands.text(".mf-sum >> nth=1")
+    hands.find("button:text('As at first')").click()
+    assert "exact: θ = 0.30, mean gradient −0.12" in hands.text(".mf-sum >> nth=1")
+    assert row("exact") == ["?", "?", "?"] and hands.find("input:checked").count() == 1
+
+
 ACTS = {
     "drag_points": drag_points,
     "one_shot_game": one_shot_game,
@@ -250,6 +303,7 @@ ACTS = {
     "meta_gradient": meta_gradient_figure,
     "sine_adapt": sine_adapt,
     "letter_adapt": letter_adapt,
+    "who_pulls": who_pulls,
 }
 
 
@@ -491,6 +545,74 @@ def test_the_hand_sized_gradients_are_those_of_autograd(evaluate):
             query = ((theta - state["alpha"] * slope) * xq - yq) ** 2
             (wanted,) = torch.autograd.grad(query, theta)
             assert found[name] == pytest.approx(wanted.item(), rel=1e-9, abs=1e-12)
+
+
+def parabola(params, x, y):
+    """½h(θ − c)², where a task's one point has x = c and y = h."""
+    return (y / 2 * (params["theta"] - x).square()).mean()
+
+
+def relatives(alpha: float, k: int) -> dict:
+    """The package's learners, by the names that the figure gives them."""
+    inner, spring = {"inner_lr": alpha, "inner_steps": k}, 1 / alpha
+    return {
+        "exact": maml(parabola, **inner),
+        "first order": fomaml(parabola, **inner),
+        "Reptile": reptile(parabola, **inner),
+        "implicit": imaml(parabola, inner_lr=1 / (4 + spring), inner_steps=40, pull=spring),
+        "joint": joint(parabola, **inner),
+    }
+
+
+PULLING = [{"h": 1, "c": 1}, {"h": 4, "c": -1}]
+AS_TASKS = Task(*(torch.tensor([[t[key]] for t in PULLING]).double() for key in "chch"))
+
+
+def at(theta: float) -> dict:
+    return {"theta": torch.tensor(theta, dtype=torch.float64, requires_grad=True)}
+
+
+@pytest.mark.parametrize("name", relatives(0.1, 1))
+def test_whoever_pulls_takes_the_packages_gradient(evaluate, name):
+    """And leads each task to the φ that the package's learner finds."""
+    script = """([name, tasks, cases]) => cases.map(([theta, alpha, k]) => [
+      meanGradient(name, theta, tasks, alpha, k),
+      ...tasks.map((task) => pullOf(name, theta, task, alpha, k).phi)])"""
+    cases = list(itertools.product((-1.6, -0.3, 0.0, 0.7, 1.5), (0.01, 0.1, 0.2, 0.25), (1, 2, 5)))
+    for case, found in zip(
+        cases, evaluate("who_pulls", script, [name, PULLING, cases]), strict=True
+    ):
+        theta, alpha, k = case
+        learner, params = relatives(alpha, k)[name], at(theta)
+        wanted = learner.gradient(params, AS_TASKS)[1][0].item()
+        more = {"inner_steps": 0} if name == "joint" else {}  # it trains at θ itself
+        phi = learner.learn(stacked(params, 2), AS_TASKS.x_support, AS_TASKS.y_support, **more)
+        assert found == pytest.approx([wanted, *phi["theta"].tolist()], rel=1e-9, abs=1e-12), case
+
+
+def test_where_pulls_end_is_where_the_packages_steps_end(evaluate):
+    """Steps with the package's gradients come to rest there; exact MAML's end is the lowest."""
+    script = """([tasks, alpha, k, names]) => names.map((name) => {
+      const end = endOf(name, tasks, alpha, k);
+      return [end, lossAfter(end, tasks, alpha, k), outerStep(name, 0.3, tasks, alpha, k, 0.2)];
+    })"""
+    for alpha, k in ((0.2, 1), (0.1, 2), (0.02, 5)):
+        learners = relatives(alpha, k)
+        found = evaluate("who_pulls", script, [PULLING, alpha, k, list(learners)])
+        exact = learners["exact"]
+        for (name, learner), (end, loss, first) in zip(learners.items(), found, strict=True):
+            rate = 0.2 / (alpha * k) if name == "Reptile" else 0.2
+            theta = 0.3
+            for i in range(30):
+                theta -= rate * learner.gradient(at(theta), AS_TASKS)[1][0].item()
+                assert i or first == pytest.approx(theta, abs=1e-12)
+            assert abs(theta - end) < 0.5 * abs(0.3 - end)
+            assert learner.gradient(at(end), AS_TASKS)[1][0].item() == pytest.approx(0, abs=1e-9)
+            assert loss == pytest.approx(exact.gradient(at(end), AS_TASKS)[0].item(), rel=1e-9)
+        losses = [loss for _, loss, _ in found]
+        assert losses[0] == min(losses) < min(losses[1:])
+        for other in torch.linspace(-1.6, 1.6, 33).tolist():
+            assert exact.gradient(at(other), AS_TASKS)[0].item() >= losses[0] - 1e-12
 
 
 @pytest.mark.parametrize(("right", "rounds"), [(4, 5), (0, 3), (40, 50), (7, 7)])

@@ -24,13 +24,19 @@ from maml_tutorial import (
     Task,
     adapt,
     correct,
+    fomaml,
+    imaml,
     init_params,
+    joint,
     load_weights,
     make_loss,
+    maml,
+    reptile,
 )
 from maml_tutorial import figures as f
 from maml_tutorial import make_predict as predictor
 from maml_tutorial.figures.page import FOLDER
+from maml_tutorial.params import stacked
 from maml_tutorial.plots import COLOURS, show
 
 pytestmark = pytest.mark.browser
@@ -326,6 +332,133 @@ def an_arrow_that_leaves_the_plot(hands: Hands) -> None:
         assert plot.tip(hands.colour(name))[0] == approx(next_theta, abs=PIXEL)
         said = hands.find(f'.mf-key li:has(span:text-is("{name}")) .mf-number').inner_text()
         assert numbers(r"θ → (\S+), off the plot", said) == [approx(next_theta, abs=0.0051)]
+
+
+# Two parabolas ½h(φ − c)² that pull at one θ.
+
+
+def who_pulls():
+    return f.who_pulls(still=still())
+
+
+def parabola(params, x, y):
+    """The loss of a task whose one point has x = c and y = h."""
+    return (y / 2 * (params["theta"] - x).square()).mean()
+
+
+TASKS = Task(*(torch.tensor(v, dtype=torch.float64)[:, None] for v in ((1, -1), (1, 4)) * 2))
+
+
+def pulling(alpha: float, k: int) -> dict:
+    inner = {"inner_lr": alpha, "inner_steps": k}
+    return {
+        "exact": maml(parabola, **inner),
+        "first order": fomaml(parabola, **inner),
+        "implicit": imaml(parabola, inner_lr=0.1, inner_steps=40, pull=1 / alpha),
+        "Reptile": reptile(parabola, **inner),
+        "joint": joint(parabola, **inner),
+    }
+
+
+def one(theta: float) -> dict:
+    return {"theta": torch.tensor(theta, dtype=torch.float64, requires_grad=True)}
+
+
+def gradient(learner, theta: float, task: slice = slice(None)) -> float:
+    tasks = Task(*(part[task] for part in TASKS))
+    return learner.gradient(one(theta), tasks)[1][0].item()
+
+
+def choose(hands: Hands, name: str) -> None:
+    hands.find(f"label:text-is(' {name}') input").check()
+
+
+COLOUR_OF = dict(
+    zip(pulling(0.1, 1), ("vermilion", "green", "grey", "purple", "blue"), strict=True)
+)
+
+
+def the_pulls_at_theta(hands: Hands) -> None:
+    alpha, k, theta = 0.15, 2, 0.5
+    hands.slide("step size α", 14)
+    hands.slide("inner steps k", k - 1)
+    hands.press(".mf-handle", *["ArrowRight"] * 4)
+    for name, learner in pulling(alpha, k).items():
+        choose(hands, name)
+        plot, colour = hands.plot(0), rgb(COLOUR_OF[name])
+        assert plot.handles[0][0] == approx(theta, abs=PIXEL)
+        flat, steep = (-gradient(learner, theta, slice(i, i + 1)) for i in range(2))
+        mean = -gradient(learner, theta)
+        wanted = {"flat task pulls": flat, "steep task pulls": steep, "mean pull": mean}
+        for start, value in wanted.items():
+            (word,) = [w for w in plot.words if w.startswith(start)]
+            assert numbers(r"([+−]?[\d.]+)$", word) == [approx(value, abs=0.0051)]
+        line = hands.text(".mf-sum >> nth=1")
+        assert numbers(r"mean gradient (\S+)", line) == [approx(-mean, abs=0.0051)]
+        # The arrows: one scale for all three, and each begins at θ.
+        shafts = [line for line in plot.lines() if line[0][1] < -1.5]
+        assert [shaft[0][0] for shaft in shafts] == approx([theta] * 3, abs=PIXEL)
+        lengths = [tip[0] - theta for tip in plot.tips()]
+        assert np.divide(lengths, lengths[0]) == approx(
+            np.divide((flat, steep, mean), flat), abs=0.06
+        )
+        # φ on each task's own curve; and the end that nobody has run to is not told.
+        more = {"inner_steps": 0} if name == "joint" else {}
+        phi = learner.learn(stacked(one(theta), 2), *TASKS[:2], **more)["theta"]
+        for at, h, c in zip(phi.tolist(), (1, 4), (1, -1), strict=True):
+            where = approx((at, h / 2 * (at - c) ** 2), abs=2 * PIXEL)
+            assert any(dot == where for dot in plot.dots), (name, at)
+        assert plot.lines(colour) or name == "joint"
+    assert hands.find(".mf-ends td").all_inner_texts() == ["?"] * 15
+
+
+def the_ends_that_were_run(hands: Hands) -> None:
+    for i, name in enumerate(COLOUR_OF):
+        choose(hands, name)
+        hands.find("button:has-text('Let it run')").click()
+        assert "mean loss after 1 plain step from θ" in hands.plot(1).labels
+        assert hands.find(".mf-ends td").all_inner_texts().count("?") == 3 * (4 - i)
+    for alpha, k in ((0.2, 1), (0.12, 3)):
+        hands.slide("step size α", round(100 * alpha) - 1)
+        hands.slide("inner steps k", k - 1)
+        learners, plot = pulling(alpha, k), hands.plot(1)
+        after = learners["exact"]
+        for name, learner in learners.items():
+            first, second = (gradient(learner, float(at)) for at in (0, 1))
+            end = first / (first - second)  # a gradient is a straight line here
+            loss = after.gradient(one(end), TASKS)[0].item()
+            share = gradient(learner, 0.0, slice(1)) / (
+                gradient(learner, 0.0, slice(1)) - gradient(learner, 0.0, slice(1, 2))
+            )
+            said = hands.find(f"tr:has(th:text-is('{name}')) td").all_inner_texts()
+            assert [number(said[0]), number(said[2])] == [
+                approx(end, abs=0.0051),
+                approx(loss, abs=0.00051),
+            ]
+            percent = numbers(r"(\d+) : (\d+)", said[1])
+            assert percent == approx([100 * share, 100 - 100 * share], abs=0.51)
+            assert any(dot == approx((end, loss), abs=2 * PIXEL) for dot in plot.dots), name
+            assert plot.words[name][1] < 0
+            drop = plot.lines(rgb(COLOUR_OF[name]))[0]
+            assert drop[0] == approx((end, loss), abs=2 * PIXEL)
+        curve = max(plot.lines(), key=len)
+        for theta, loss in curve[::8]:
+            assert loss == approx(after.gradient(one(theta), TASKS)[0].item(), rel=0.03, abs=0.01)
+    assert hands.hidden_words() == []
+
+
+def one_outer_step_at_a_time(hands: Hands) -> None:
+    for name, learner in pulling(0.2, 2).items():
+        hands.find("button:text('As at first')").click()
+        hands.slide("inner steps k", 1)
+        choose(hands, name)
+        theta = 0.3
+        for _ in range(2):
+            hands.find("button:text('One outer step')").click()
+            rate = 0.2 / (0.2 * 2) if name == "Reptile" else 0.2
+            theta -= rate * gradient(learner, theta)
+        said = numbers(r"θ = (\S+) after 2 outer steps", hands.text(".mf-sum >> nth=1"))
+        assert said == [approx(theta, abs=0.0051)]
 
 
 # Networks that adapt to a wave.
@@ -668,6 +801,9 @@ CHECKS = {
     both_meta_gradients: meta_gradient,
     no_word_of_the_plots_is_hidden: meta_gradient,
     an_arrow_that_leaves_the_plot: meta_gradient,
+    the_pulls_at_theta: who_pulls,
+    the_ends_that_were_run: who_pulls,
+    one_outer_step_at_a_time: who_pulls,
     the_curves_follow_the_points: drag_points,
     a_curve_that_runs_off_is_called_so: loud_points,
     points_on_one_place: drag_points,
@@ -757,6 +893,45 @@ FAULTS = {
         "slopes.arrow([state.theta, height], [next,",
         "slopes.arrow([state.theta, height], [Math.min(2, Math.max(-1, next)),",
         an_arrow_that_leaves_the_plot,
+    ),
+    "first order's pull for the exact one": Fault(
+        "who_pulls", "exact: walk * slope", "exact: slope", the_pulls_at_theta
+    ),
+    "a spring that is too strong": Fault(
+        "who_pulls", "1 / (1 + alpha * h)", "1 / (1 + 0.5 * alpha * h)", the_pulls_at_theta
+    ),
+    "pulls uphill": Fault(
+        "who_pulls",
+        "now.map(({ gradient }) => -gradient)",
+        "now.map(({ gradient }) => gradient)",
+        the_pulls_at_theta,
+    ),
+    "φ left at θ": Fault(
+        "who_pulls",
+        "pulls.dot(phi, loss(phi)",
+        "pulls.dot(state.theta, loss(state.theta)",
+        the_pulls_at_theta,
+    ),
+    "ends that nobody has run": Fault(
+        "who_pulls", "done = state.found.has(name)", "done = true", the_pulls_at_theta
+    ),
+    "ends that do not follow": Fault(
+        "who_pulls",
+        "endOf(name, tasks, alpha, k), -top",
+        "endOf(name, tasks, 0.2, 1), -top",
+        the_ends_that_were_run,
+    ),
+    "an end's loss before any step": Fault(
+        "who_pulls",
+        "((1 - alpha * h) ** k * (theta - c)) ** 2",
+        "(theta - c) ** 2",
+        the_ends_that_were_run,
+    ),
+    "flat and steep exchanged": Fault(
+        "who_pulls", "(100 * share[0])", "(100 * share[1])", the_ends_that_were_run
+    ),
+    "Reptile with the others' step size": Fault(
+        "who_pulls", "beta / (alpha * k)", "beta", one_outer_step_at_a_time
     ),
     "a step too few under the points": Fault(
         "drag_points",
@@ -972,7 +1147,16 @@ def test_a_figure_shows_the_packages_numbers(hands, check):
 
 
 @pytest.mark.parametrize(
-    "figure", [drag_points, drag_theta, m_steps_landscape, meta_gradient, sine_adapt, letter_adapt]
+    "figure",
+    [
+        drag_points,
+        drag_theta,
+        m_steps_landscape,
+        meta_gradient,
+        sine_adapt,
+        letter_adapt,
+        who_pulls,
+    ],
 )
 def test_a_figure_is_large_enough_for_a_phone(hands, figure):
     laid = hands(built(figure), width=340)

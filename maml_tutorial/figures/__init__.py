@@ -8,6 +8,7 @@ from maml_tutorial.figures.landscapes import DEEP, band_levels, drag_theta, m_st
 from maml_tutorial.figures.letters import letter_adapt, one_shot_game, your_score
 from maml_tutorial.figures.page import LiveFigure
 from maml_tutorial.figures.starts import drag_points, meta_gradient, sine_adapt
+from maml_tutorial.figures.who_pulls import who_pulls
 
 __all__ = [
     "DEEP",
@@ -20,5 +21,6 @@ __all__ = [
     "meta_gradient",
     "one_shot_game",
     "sine_adapt",
+    "who_pulls",
     "your_score",
 ]
