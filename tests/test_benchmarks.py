@@ -18,9 +18,10 @@ import benchmarks.interruptions as interruptions
 import benchmarks.letters_search as letters_search
 import benchmarks.meta_step as meta_step
 import benchmarks.pretraining as pretraining
+import benchmarks.relatives as kin
 import benchmarks.remedies as remedies
 from benchmarks.draw import draw
-from maml_tutorial import evaluation
+from maml_tutorial import evaluation, init_params
 from maml_tutorial.gradients import captured
 from maml_tutorial.presets import PRESETS
 from maml_tutorial.relatives import fomaml, maml
@@ -209,6 +210,59 @@ def test_longer_pre_training_is_measured_on_every_source(tmp_path):
     images = torch.randint(256, (30, 12, 1, 28, 28), dtype=torch.uint8)
     found = pretraining.measure(images, {"letters": images}, epochs=1, n_tasks=4)
     assert set(found["scores"]) == {"letters 5-way 1-shot", "letters 5-way 5-shot"}
+
+
+TINY_WAVES = replace(
+    kin.PROBLEMS["waves"], meta_batch_size=2, evaluations=8, seconds=0.05, n_tasks=20
+)
+
+
+@pytest.mark.parametrize("name", ["maml", "cavia"])
+def test_a_relative_is_judged_after_the_same_work_and_after_the_same_seconds(name: str):
+    found = kin.trained(TINY_WAVES, name, 0.01, 0, TINY_WAVES.seconds, TINY_WAVES.evaluations)
+    assert found["evaluations"][1] == 2  # two outer steps of four evaluations a task
+    assert found["seconds"][2] >= TINY_WAVES.seconds
+    for mark in ("evaluations", "seconds"):
+        rows = kin.judged(TINY_WAVES, found, mark, "test", (0, 1), 20)
+        assert set(rows["scores"]) == {"0", "1"}
+        assert all(0 <= row["diverged"] < 1 for row in rows["scores"].values())
+
+
+@pytest.mark.parametrize("name", kin.EVALUATIONS)
+def test_a_relatives_gradient_evaluations_are_those_that_it_makes(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Each time that a loss is differentiated counts one; through an earlier gradient, two more.
+
+    iMAML makes one product more than is counted, for parameters that stay; there are none here.
+    """
+    differentiate, earlier, count = torch.autograd.grad, [], 0
+
+    def reaches(outputs: torch.Tensor) -> int:
+        seen, ahead = set(), [outputs.grad_fn]
+        while ahead:
+            node = ahead.pop()
+            if node is not None and node not in seen:
+                seen.add(node)
+                ahead += [following for following, _ in node.next_functions]
+        return sum(bool(made & seen) for made in earlier)
+
+    def counted(outputs, inputs, **options):
+        nonlocal count
+        through = reaches(outputs)
+        count += 2 * through if name == "imaml" and through else 1 + 2 * through
+        found = differentiate(outputs, inputs, **options)
+        if options.get("create_graph"):
+            earlier.append({g.grad_fn for g in found if g.grad_fn is not None})
+        return found
+
+    net, learner = kin.made(TINY_WAVES, name, 0.01)
+    theta = learner.start(init_params(net, seed=0))
+    tasks = TINY_WAVES.samplers()["train"](2, torch.Generator().manual_seed(0))
+    monkeypatch.setattr(torch.autograd, "grad", counted)
+    monkeypatch.setattr("maml_tutorial.relatives.implicit.grad", counted)
+    learner.gradient(theta, tasks)
+    assert count == kin.EVALUATIONS[name] + (2 if name == "imaml" else 0)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from maml_tutorial.exercises import (
     chapter_06,
     chapter_07,
     chapter_08,
+    chapter_09,
     chapter_10,
 )
 from maml_tutorial.exercises.hunts import hunt
@@ -28,6 +29,7 @@ __all__ = [
     "chapter_06",
     "chapter_07",
     "chapter_08",
+    "chapter_09",
     "chapter_10",
     "check",
     "exercise",
