@@ -80,9 +80,9 @@ def imaml(
 
         found = dict(zip(phi, slopes(query.sum(), phi), strict=True))
         v = conjugate_gradients(times, [found[name] for name in moving], cg_steps)
-        # A name that does not move still shifts the rest position of those that do.
-        still = {name: found[name] - shift for name, shift in bent(v).items()}
-        found = still | dict(zip(moving, v, strict=True))
+        if len(moving) < len(found):  # what does not move still shifts where the rest comes to rest
+            found = {name: found[name] - shift for name, shift in bent(v).items()}
+        found |= dict(zip(moving, v, strict=True))
         return query.mean().detach(), [g.mean(dim=0) for g in found.values()]
 
     return Learner(learn, gradient)
