@@ -30,12 +30,12 @@ class Hunt(NamedTuple):
 
 HUNTS = {
     3: Hunt(
-        "A little too long", 10, (5,), "hand",
+        "A little too long", 10, (5, 6), "hand",
         "Follow `.grad` from line to line: who writes into it, and who empties it?",
         "It returns a meta-gradient, and for one task you know that by heart.",
     ),
     4: Hunt(
-        "Better than expected", 7, (5,), "numbering",
+        "Close enough?", 7, (5,), "numbering",
         "Say in words what each line asks. One of them asks about a letter what it should ask "
         "about an image.",
         "Its tasks and its weights are sound. What may be changed in a task without changing "

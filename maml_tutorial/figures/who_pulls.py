@@ -1,5 +1,7 @@
 """Two tasks pull at one θ: where exact MAML and its relatives let it end."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
@@ -110,14 +112,14 @@ def drawn_ends(inner_lr: float, inner_steps: int) -> Drawing:
             3, 1, figsize=(4.8, 6.4), sharex=True, height_ratios=(3, 3, 2)
         )
         ink = plt.rcParams["text.color"]
-        for name, loss, look in zip(TASKS, h / 2 * (x - c).square(), ("-", "--"), strict=True):
-            top.plot(x, loss, look, color=ink, label=f"{name} task")
+        for name, loss, dash in zip(TASKS, h / 2 * (x - c).square(), ("-", "--"), strict=True):
+            top.plot(x, loss, dash, color=ink, label=f"{name} task")
         top.set(title="loss of each task", ylim=(0, 5))
         top.legend()
         middle.plot(x, after(x), color=ink)
         middle.set(title=f"mean loss after {steps} of {inner_lr}", ylim=(0, None))
         for row, (name, end) in enumerate(places.items()):
-            look = {"color": COLOURS[_COLOURS[name]], "lw": 1.4}
+            look: dict[str, Any] = {"color": COLOURS[_COLOURS[name]], "lw": 1.4}
             middle.plot([end, end], [0, after(torch.tensor(end)).item()], **look)
             rows.plot([end, end], [1, -row], **look)
             rows.plot(end, -row, "o", ms=8, zorder=3, **look)
