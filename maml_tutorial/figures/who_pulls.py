@@ -80,7 +80,7 @@ def ends(inner_lr: float, inner_steps: int) -> dict[str, float]:
     """
     h, c = torch.tensor([*TASKS.values()], dtype=torch.float64).T[..., None]
     tasks, pull = Task(c, h, c, h), 1 / inner_lr
-    inner = {"inner_lr": inner_lr, "inner_steps": inner_steps}
+    inner: dict[str, Any] = {"inner_lr": inner_lr, "inner_steps": inner_steps}
     learners: tuple[Learner, ...] = (
         maml(parabola, **inner),
         fomaml(parabola, **inner),
