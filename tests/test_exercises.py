@@ -16,6 +16,7 @@ from wrong_answers_05 import WRONG_05
 from wrong_answers_06 import WRONG_06
 from wrong_answers_07 import WRONG_07
 from wrong_answers_08 import WRONG_08
+from wrong_answers_12 import WRONG_12
 
 from maml_tutorial.exercises import Verdict, check, exercise, registry
 from tools.notebooks import has_tag, read
@@ -36,6 +37,7 @@ WRONG: list[tuple[str, object, str]] = [
     *WRONG_06,
     *WRONG_07,
     *WRONG_08,
+    *WRONG_12,
 ]
 
 

@@ -12,6 +12,7 @@ from maml_tutorial.exercises import (
     chapter_06,
     chapter_07,
     chapter_08,
+    chapter_12,
 )
 from maml_tutorial.exercises.registry import check, exercise
 from maml_tutorial.exercises.verdict import Verdict
@@ -26,6 +27,7 @@ __all__ = [
     "chapter_06",
     "chapter_07",
     "chapter_08",
+    "chapter_12",
     "check",
     "exercise",
 ]
