@@ -247,6 +247,6 @@ def test_a_backbone_that_looks_at_the_batch_is_refused():
     torch.manual_seed(0)
     backbone = nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.BatchNorm1d(4, momentum=0.5))
     classes = [torch.randint(256, (4, 3, 2, 2), dtype=torch.uint8)]
-    with pytest.raises(ValueError, match=r"call .eval\(\)|Expected more than 1 value"):
+    with pytest.raises(ValueError, match=r"call \.eval\(\)"):
         HAVE["embed_once"](backbone, classes)
     assert HAVE["embed_once"](backbone.eval(), classes)[0].shape == (4, 4, 1, 1)
