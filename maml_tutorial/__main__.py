@@ -140,7 +140,7 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> l
 def show(record: str, folder: Path, plot: Path | None) -> None:
     """Show RECORD: its command, its scores with their intervals, its machine.
 
-    Of a run with --seeds, RECORD is the name before -seed-: all its seeds are shown, and what
+    Where there are runs with other seeds, named RECORD-seed-…, they are shown, too, and what
     they come to together.
     """
     with _a_line_for_an_error():

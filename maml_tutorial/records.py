@@ -37,7 +37,8 @@ class Record:
         device: what it was trained on.
         versions: of Python and the packages that matter.
         curve: `(step, {name: value})` pairs: the learning curve on unseen tasks.
-        peak_mb: the most memory that one process of the training held, in MiB; None if unknown.
+        peak_mb: the most memory that one process of the training held, in MiB, since it was last
+            resumed; None if unknown.
         weights: the SHA-256 of the weights that were kept beside the record; "" if none were.
         scored_on: what the scores were taken on; "" in records that are older than it.
         tf32: whether the GPU was allowed to round the factors of a product to ten binary digits

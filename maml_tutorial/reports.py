@@ -64,7 +64,9 @@ def describe(record: Record) -> str:
 
 
 def runs_of(name: str, folder: Path) -> list[Record]:
-    """Return the record of this name; where there is none, those of its seeds.
+    """Return the record of this name, and those of its other seeds: `name-seed-…`.
+
+    A run that is called so and has other settings or steps, or the same seeds, is none of them.
 
     Raises:
         KeyError: if there are none; the error lists what there is.
@@ -75,10 +77,21 @@ def runs_of(name: str, folder: Path) -> list[Record]:
         ['sinusoid-k5']
     """
     seed_of = re.compile(re.escape(name) + r"-seed-(-?\d+)")
-    seeds = [found for found in list_records(folder) if seed_of.fullmatch(found)]
-    if seeds and name not in list_records(folder):
-        return [load_record(seed, folder) for seed in sorted(seeds, key=lambda n: _seed(n))]
-    return [load_record(name, folder)]
+    found = list_records(folder)
+    seeds = sorted((one for one in found if seed_of.fullmatch(one)), key=_seed)
+    others = [load_record(seed, folder) for seed in seeds]
+    if others and name not in found:
+        return others
+    first = load_record(name, folder)
+    return [first, *(other for other in others if _alike(first, other))]
+
+
+def _alike(one: Record, other: Record) -> bool:
+    """Whether two runs differ in their seeds, and in nothing else; older records name less."""
+    settings = one.config.keys() & other.config.keys()
+    same = all(one.config[key] == other.config[key] for key in settings)
+    same = same and (one.preset, one.steps_done) == (other.preset, other.steps_done)
+    return same and one.seeds["init"] != other.seeds["init"]
 
 
 def _seed(name: str) -> int:

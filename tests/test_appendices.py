@@ -626,7 +626,7 @@ def test_the_anchors_of_the_glossary_are_the_same_in_the_book_and_on_github() ->
     terms = [term for term, _ in entries()]
     github = [re.sub(r"[^\w -]", "", term.lower()).replace(" ", "-") for term in terms]
     assert [make_id(term) for term in terms] == github
-    assert len(set(github)) == len(github) and 60 <= len(github) <= 100
+    assert len(set(github)) == len(github) and 60 <= len(github) <= 150
 
 
 def listed_on_top() -> list[tuple[str, str]]:
@@ -651,7 +651,7 @@ def test_a_word_of_others_leads_to_the_entry_that_says_it() -> None:
 @pytest.mark.parametrize("term, text", list(entries()))
 def test_a_term_has_a_few_sentences_and_its_chapter(term: str, text: str) -> None:
     said, end = text.rsplit(" →\u00a0", 1)
-    found = re.fullmatch(r"\[chapter (\d)\]\(\.\./(0\d_\w+)\.ipynb\)", end)
+    found = re.fullmatch(r"\[chapter (\d+)\]\(\.\./(\d\d_\w+)\.ipynb\)", end)
     assert found and int(found[2][:2]) == int(found[1]) and found[2] in STEMS
     assert 1 <= len(re.findall(r"[.?!](?=\s|$|\))", said)) <= 3
     assert term.lower().split()[0] in chapter_text(found[2]).lower()
@@ -926,7 +926,8 @@ def test_the_map_leads_to_every_chapter_in_order() -> None:
     picture = (ROOT / "book" / "assets" / "map.svg").read_text("utf-8")
     assert re.findall(r'href="(.+?)\.html"', picture) == chapters_of_the_contents()
     titles = re.findall(r"<title>(.+?)</title>", picture)
-    assert len(titles) == 1 and all(f" {n} " in titles[0] for n in range(1, 9))
+    numbers = [int(file.removeprefix("book/")[:2]) for file in chapters_of_the_contents()]
+    assert len(titles) == 1 and all(f" {n} " in titles[0] for n in numbers)
 
 
 def test_the_first_page_gives_each_chapters_own_times() -> None:

@@ -12,14 +12,17 @@ from pathlib import Path
 import pytest
 import torch
 
+import benchmarks.fair as fair
 import benchmarks.gpu as gpu
 import benchmarks.interruptions as interruptions
 import benchmarks.letters_search as letters_search
 import benchmarks.meta_step as meta_step
 import benchmarks.pretraining as pretraining
 from benchmarks.draw import draw
+from maml_tutorial import evaluation
 from maml_tutorial.gradients import captured
 from maml_tutorial.presets import PRESETS
+from maml_tutorial.tasks import Task
 from tools.notebooks import read
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -259,3 +262,38 @@ def test_a_half_written_file_is_found(finished):
     (other / "sinusoid-k5.checkpoint").write_bytes(b"PK")
     with pytest.raises(RuntimeError, match="checkpoint is half-written"):
         interruptions.whole(other)
+
+
+def test_every_contestant_is_searched_in_as_many_settings():
+    n_settings = {name: len(settings) for name, (_, settings) in fair.CONTESTANTS.items()}
+    assert n_settings.pop("pixels") == 1 and set(n_settings.values()) == {6}
+    for _, settings in fair.CONTESTANTS.values():
+        assert len({tuple(given.items()) for given in settings}) == len(settings)
+
+
+@pytest.mark.parametrize("name", ["pre-training, all fine-tuned", "ProtoNet, 20-way", "MAML"])
+def test_a_contestant_is_judged_after_the_same_seconds_on_the_same_tasks(name, monkeypatch):
+    contestant, settings = fair.CONTESTANTS[name]
+    monkeypatch.setitem(fair.CONTESTANTS, name, (contestant, settings[:2]))
+    monkeypatch.setattr(fair, "SEEDS", (0,))
+    monkeypatch.setattr(fair, "TESTS", {"letters": {"source": "test"}})
+    asked = []
+    monkeypatch.setattr(
+        fair, "outcomes", lambda *how, **more: asked.append((how[2], more)) or right(*how, **more)
+    )
+    right = evaluation.outcomes
+    found = fair.job(name, marks=(0.2, 0.4), n_tasks=10)
+    assert [mark["steps"] > 0 for mark in found["runs"][0]["marks"].values()] == [True, True]
+    best = max(found["searched"], key=lambda one: one["validation"][0])
+    assert found["settings"] == best["settings"] and len(found["searched"]) == 2
+    assert asked == [(10, {"seed": 5})] * 6  # two settings, two marks, two protocols
+    for protocol in ("together", "alone"):
+        (mean, interval) = found["runs"][0][protocol]["letters"]
+        assert 0 < mean < 1 and 0 < interval < 0.3
+
+
+def test_the_best_of_centroids_is_the_nearest_by_its_direction():
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 5))
+    eye = torch.eye(4)[None, :3].view(1, 3, 1, 2, 2)
+    tasks = Task(eye, torch.tensor([[0, 1, 2]]), 7 * eye.flip(1), torch.tensor([[2, 1, 0]]))
+    assert fair.centroids(net)(tasks).tolist() == [[2, 1, 0]]

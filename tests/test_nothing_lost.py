@@ -137,7 +137,16 @@ def test_several_seeds_are_so_many_runs_and_what_they_come_to(tmp_path, monkeypa
     alone = load_record("sinusoid-k5", tmp_path)
     assert (alone.scores, alone.weights) == (records[1].scores, records[1].weights)
     assert records[1].command.endswith("--name sinusoid-k5-seed-3 --seed 3")
-    (tmp_path / "sinusoid-k5.json").unlink()
+    assert (
+        invoke(
+            *train, "--seed", 5, "--set", "inner_lr=0.02", "--name", "sinusoid-k5-seed-5"
+        ).exit_code
+        == 0
+    )  # another run, not another seed
+    shown = invoke("show", "sinusoid-k5", "--folder", tmp_path).output
+    assert "3 runs, seeds 3, 0, 12; mean" in shown and shown.count(": 2 of ") == 3
+    for name in ("sinusoid-k5", "sinusoid-k5-seed-5"):
+        (tmp_path / f"{name}.json").unlink()
     shown = invoke("show", "sinusoid-k5", "--folder", tmp_path).output
     means = [record.scores["5-shot"][1].mean for record in records]
     assert "3 runs, seeds 0, 3, 12; mean, and lowest to highest" in shown

@@ -149,15 +149,16 @@ def at_the_end(net, params, task, steps):
     return slopes_of(at_the_start)(net, moving(every)(net, params, task, steps), task, 0)
 
 
-def by_sgd(net, params, task, steps):
-    """Reptile's: the way of a module that `torch.optim.SGD` trains on all points."""
+def by_sgd(net, params, task, steps, batches=1):
+    """Reptile's: the way of a module that `torch.optim.SGD` trains on all points, or in parts."""
     module = copy.deepcopy(net)
     module.load_state_dict(params)
     x, y = torch.cat([task.x_support, task.x_query]), torch.cat([task.y_support, task.y_query])
     optimizer = torch.optim.SGD(module.parameters(), lr=RATE)
-    for _ in range(steps):
+    for step in range(steps):
+        mine = torch.arange(len(y)) % batches == step % batches
         optimizer.zero_grad()
-        cross_entropy(module(x), y).backward()
+        cross_entropy(module(x[mine]), y[mine]).backward()
         optimizer.step()
     way = {name: (params[name] - p).detach() for name, p in module.named_parameters()}
     return cross_entropy(module(x), y).detach(), way
@@ -509,6 +510,28 @@ def test_reptile_with_sgd_outside_is_the_paper_s_update():
     for n, p in theta.items():
         phi = torch.stack([p - way[n] for way in ways])
         torch.testing.assert_close(found[n], p + 0.25 * (phi - p).mean(dim=0), **CLOSE)
+
+
+@pytest.mark.parametrize("vectorised", [True, False])
+def test_reptile_walks_on_mini_batches_in_turn(vectorised):
+    how = {"inner_steps": 5, "batches": 3, "vectorised": vectorised}
+    model, learner, theta, tasks = problem("reptile", **how)
+    found = learner.gradient(theta, tasks)
+    if not vectorised:  # the same tasks as a list
+        listed = Task(*([*part] for part in tasks))
+        torch.testing.assert_close(learner.gradient(theta, listed), found, **CLOSE)
+    ways = [by_sgd(model, theta, task, 5, batches=3) for task in each(tasks)]
+    torch.testing.assert_close(found[0], torch.stack([loss for loss, _ in ways]).mean(), **CLOSE)
+    for n, g in zip(theta, found[1], strict=True):
+        torch.testing.assert_close(g, torch.stack([way[n] for _, way in ways]).mean(0), **CLOSE)
+
+
+def test_more_mini_batches_than_points_are_refused():
+    with pytest.raises(ValueError, match="a task of 11 points cannot be dealt into 12 batches"):
+        _, learner, theta, tasks = problem("reptile", batches=12)
+        learner.gradient(theta, tasks)
+    with pytest.raises(ValueError, match="batches must be a whole number of at least 1, got 0"):
+        problem("reptile", batches=0)
 
 
 def test_protonet_predicts_the_softmax_of_squared_distances():
