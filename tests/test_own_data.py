@@ -150,7 +150,8 @@ def test_a_gap_in_a_table_is_named_with_its_line(tmp_path, gap):
 def test_a_column_that_is_not_there_is_named(tmp_path, text):
     path = tmp_path / "t.csv"
     path.write_text(text)
-    with pytest.raises(ValueError, match="no column 'b'; found: \\['who', 'a', 't'\\]|no column 'a'; found: \\[\\]"):
+    there = r"'b'; found: \['who', 'a', 't'\]|'a'; found: \[\]"
+    with pytest.raises(ValueError, match=f"no column ({there})"):
         HAVE["read_groups"](path, **TABLE)
 
 

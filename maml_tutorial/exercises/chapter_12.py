@@ -83,9 +83,9 @@ def _(scale: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> str | None:
     if [part.shape for part in got] != [train.shape, test.shape]:
         return "Both should keep their shape."
 
-    def by(rows: Tensor, x: Tensor, **axis: int) -> list[Tensor]:
+    def by(rows: Tensor, x: Tensor, dim: int | None = None) -> list[Tensor]:
         """The two usual ways to take a spread."""
-        return [(x - rows.mean(**axis)) / rows.std(correction=c, **axis) for c in (0, 1)]
+        return [(x - rows.mean(dim)) / rows.std(dim, correction=c) for c in (0, 1)]
 
     def near(x: Tensor, several: list[Tensor]) -> bool:
         return any(torch.allclose(x, one, atol=1e-3) for one in several)
