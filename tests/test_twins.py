@@ -139,6 +139,8 @@ def twins_of(notebook: NotebookNode) -> dict[str, object]:
         s for s, twin in statements if isinstance(s, Definition) and not (twin or s.decorator_list)
     ]
     twins = [s for s, twin in statements if isinstance(s, Definition) and twin]
+    if not twins:
+        return {}
     scope: dict[str, object] = {"__name__": "notebook"}
     # Twins come last: a later `from maml_tutorial import adapt` must not take their place.
     module = ast.Module([*imports, *constants, *helpers, *twins], [])
