@@ -62,7 +62,7 @@ def test_a_curve_that_cannot_be_drawn_is_refused(tmp_path):
     ("typed", "begun", "offered"),
     [
         (["train"], "sinusoid-k5", ["sinusoid-k5", "sinusoid-k5-pretrained"]),
-        (["show"], "glyphs-5w1s-", ["glyphs-5w1s-first-order"]),
+        (["show"], "glyphs-5w1s-f", ["glyphs-5w1s-first-order"]),
         (["train", "--learner"], "proto", ["protonet", "protomaml"]),
         (["train"], "--val", ["--validate"]),
     ],
