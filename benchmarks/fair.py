@@ -22,7 +22,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.nn.functional import cross_entropy, interpolate, linear, normalize
+from torch.nn.functional import cross_entropy, interpolate, normalize
 
 from maml_tutorial import (
     ConvNet,
@@ -201,23 +201,8 @@ def scaled_head(net: nn.Module, inner_lr: float, inner_steps: int) -> Answer:
 
 def raw_head(net: nn.Module, inner_lr: float, inner_steps: int) -> Answer:
     """A new last layer on the features as they are."""
-    features = trunk(net)
-
-    def answer(tasks: Task) -> Tensor:
-        support, query = features(tasks.x_support), features(tasks.x_query)
-        shape = (len(support), N_WAY)
-        head = {
-            "weight": torch.zeros(*shape, support.shape[-1], requires_grad=True),
-            "bias": torch.zeros(shape, requires_grad=True),
-        }
-        losses = over_tasks(lambda p, x, y: cross_entropy(linear(x, p["weight"], p["bias"]), y))
-        head = adapt(
-            losses, head, support, tasks.y_support,
-            inner_lr=inner_lr, inner_steps=inner_steps, first_order=True,
-        )  # fmt: skip
-        return vmap(linear)(query, head["weight"], head["bias"]).argmax(dim=-1)
-
-    return answer
+    how = {"inner_lr": inner_lr, "inner_steps": inner_steps, "scaled": False}
+    return partial(new_head, features=trunk(net), **how)
 
 
 def fine_tuned(net: nn.Module, inner_lr: float, inner_steps: int) -> Answer:

@@ -106,18 +106,24 @@ def pretrain(
 
 
 def new_head(
-    task: Task, features: Features, *, inner_lr: float = 1.0, inner_steps: int = 50
+    task: Task,
+    features: Features,
+    *,
+    inner_lr: float = 1.0,
+    inner_steps: int = 50,
+    scaled: bool = True,
 ) -> Tensor:
     """Train a new last layer on the support set, on features that stay as they are.
 
-    The features are scaled to length 1; the layer starts from zeros, and gradient descent on the
-    cross-entropy of the support set does the rest.
+    The features are scaled to length 1, unless told otherwise; the layer starts from zeros, and
+    gradient descent on the cross-entropy of the support set does the rest.
 
     Args:
         task: one task or a meta-batch of them, labels 0 … n_way − 1.
         features: such as those of `pretrain`: a function of images, `(..., d)`.
         inner_lr: α.
         inner_steps: steps of gradient descent.
+        scaled: scale the features to length 1.
 
     Returns:
         Labels for the query images, int64, shape `([n_tasks,] n_query)`.
@@ -134,8 +140,12 @@ def new_head(
     """
     if task.y_support.ndim == 1:
         stacked = Task(*(part[None] for part in task))
-        return new_head(stacked, features, inner_lr=inner_lr, inner_steps=inner_steps)[0]
-    support, query = (normalize(features(x), dim=-1) for x in (task.x_support, task.x_query))
+        return new_head(
+            stacked, features, inner_lr=inner_lr, inner_steps=inner_steps, scaled=scaled
+        )[0]
+    support, query = features(task.x_support), features(task.x_query)
+    if scaled:
+        support, query = normalize(support, dim=-1), normalize(query, dim=-1)
     shape = (len(support), int(task.y_support.max()) + 1)
     head = {
         "weight": torch.zeros(*shape, support.shape[-1], requires_grad=True),

@@ -147,3 +147,11 @@ def test_pre_training_leaves_the_global_random_numbers_alone(letters: torch.Tens
 def test_no_tasks_are_refused(sampler: EpisodeSampler) -> None:
     with pytest.raises(ValueError, match="n_tasks must be a whole number of at least 1, got 0"):
         outcomes(sampler, nearest_neighbour, n_tasks=0)
+
+
+def test_a_new_head_takes_the_features_as_they_are_if_told_so():
+    x = torch.tensor([[9.0, 0.0], [0.0, 0.1]]).view(1, 2, 1, 1, 2)  # one is long, one is short
+    query = torch.tensor([[1.0, 3.0]]).view(1, 1, 1, 1, 2)  # it points to the short one
+    task = Task(x, torch.tensor([[0, 1]]), query, torch.tensor([[1]]))
+    assert new_head(task, pixels).tolist() == [[1]]
+    assert new_head(task, pixels, inner_lr=0.01, inner_steps=5, scaled=False).tolist() == [[0]]

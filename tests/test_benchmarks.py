@@ -375,8 +375,11 @@ def test_a_contestant_is_judged_after_the_same_seconds_on_the_same_tasks(name, m
         assert 0 < mean < 1 and 0 < interval < 0.3
 
 
-def test_the_best_of_centroids_is_the_nearest_by_its_direction():
+def test_the_nearest_centroid_is_so_by_its_direction():
+    """Whatever the lengths of the features, and of the means of features of length 1."""
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 5))
-    eye = torch.eye(4)[None, :3].view(1, 3, 1, 2, 2)
-    tasks = Task(eye, torch.tensor([[0, 1, 2]]), 7 * eye.flip(1), torch.tensor([[2, 1, 0]]))
-    assert fair.centroids(net)(tasks).tolist() == [[2, 1, 0]]
+    x = torch.tensor([[9.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    query = torch.tensor([[1.0, 1.0, 1.2, 0], [0, 0, 5.0, 1.0]])
+    shown, asked = (part.view(1, -1, 1, 2, 2) for part in (x, query))
+    tasks = Task(shown, torch.tensor([[0, 0, 1, 1, 2]]), asked, torch.tensor([[0, 1]]))
+    assert fair.centroids(net)(tasks).tolist() == [[0, 1]]
