@@ -1,6 +1,6 @@
 """Everyone under the same conditions: who tells new letters apart after how long? Written as JSON.
 
-    python -m benchmarks.fair benchmarks/fair.json
+    python -m benchmarks.fair maml_tutorial/data/benchmarks/fair.json
 
 5-way tasks, one network for all. Each contestant has six settings; the one that does best on
 validation scripts after a third of the time (seed 9) is trained three times, with seeds 0, 1, 2,

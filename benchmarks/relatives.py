@@ -1,6 +1,6 @@
 """MAML beside its relatives: the same tasks, the same work, the same time. Written as JSON.
 
-    python -m benchmarks.relatives benchmarks/relatives.json
+    python -m benchmarks.relatives maml_tutorial/data/benchmarks/relatives.json
 
 Two problems: 5-shot sine waves, and 5-way 1-shot letters. For each learner α is chosen among three
 on validation tasks, after a short training with seed 9. Then three trainings with seeds 0, 1, 2 go

@@ -1,6 +1,6 @@
 """Four of MAML++'s remedies on sine waves, one at a time, three seeds each. Written as JSON.
 
-    python -m benchmarks.remedies benchmarks/remedies.json
+    python -m benchmarks.remedies maml_tutorial/data/benchmarks/remedies.json
 
 Five inner steps, 2000 outer steps of ten waves each: short trainings, of which chapter 10 shows
 the table. What concerns batch norm is not here: the network of the waves has none. Two processes

@@ -33,7 +33,7 @@ from maml_tutorial.models import (
     params_of,
 )
 from maml_tutorial.omniglot import load_omniglot
-from maml_tutorial.records import Record, load_record, save_record
+from maml_tutorial.records import Record, load_benchmark, load_record, save_record
 from maml_tutorial.relatives import (
     anil,
     boil,
@@ -80,6 +80,7 @@ __all__ = [
     "imaml",
     "init_params",
     "joint",
+    "load_benchmark",
     "load_creatures",
     "load_folder",
     "load_glyphs",

@@ -16,6 +16,7 @@ import torch
 from maml_tutorial.evaluation import Score
 
 RECORDS = Path(__file__).parent / "data"
+BENCHMARKS = RECORDS / "benchmarks"
 PART = ".part"  # how the name of a file ends that is not whole yet
 
 
@@ -245,3 +246,22 @@ def load_record(name: str, folder: str | Path = RECORDS) -> Record:
     for pairs in ("history", "curve"):
         fields[pairs] = [tuple(pair) for pair in fields.get(pairs, [])]
     return Record(**fields)
+
+
+def load_benchmark(name: str) -> Any:
+    """Read what a benchmark of the repository found, and a chapter prints.
+
+    Args:
+        name: such as `"relatives"`, found by `python -m benchmarks.relatives`.
+
+    Raises:
+        KeyError: if there is none of that name; the error lists those there are.
+
+    Example:
+        >>> len(load_benchmark("relatives")["learners"][0]["runs"])
+        3
+    """
+    if name not in list_records(BENCHMARKS):
+        known = ", ".join(list_records(BENCHMARKS))
+        raise KeyError(f"no benchmark {name!r}; there are: {known}")
+    return json.loads((BENCHMARKS / f"{name}.json").read_text(encoding="utf-8"))

@@ -21,7 +21,7 @@ import benchmarks.pretraining as pretraining
 import benchmarks.relatives as kin
 import benchmarks.remedies as remedies
 from benchmarks.draw import draw
-from maml_tutorial import evaluation, init_params
+from maml_tutorial import evaluation, init_params, load_benchmark
 from maml_tutorial.gradients import captured
 from maml_tutorial.presets import PRESETS
 from maml_tutorial.relatives import fomaml, maml
@@ -342,9 +342,14 @@ def test_without_a_remedy_the_gradient_is_maml_s():
 
 
 def test_the_record_of_the_remedies_has_each_setting_and_seed():
-    runs = json.loads((ROOT / "benchmarks" / "remedies.json").read_text("utf-8"))["runs"]
+    runs = load_benchmark("remedies")["runs"]
     wanted = [(name, seed) for name in remedies.REMEDIES for seed in remedies.SEEDS]
     assert [(run["name"], run["seed"]) for run in runs] == wanted
+
+
+def test_an_unknown_benchmark_is_named_beside_the_known_ones():
+    with pytest.raises(KeyError, match="no benchmark 'relative'; there are: .*relatives"):
+        load_benchmark("relative")
 
 
 def test_every_contestant_is_searched_in_as_many_settings():
