@@ -18,6 +18,7 @@ from wrong_answers_07 import WRONG_07
 from wrong_answers_08 import WRONG_08
 from wrong_answers_09 import WRONG_09
 from wrong_answers_10 import WRONG_10
+from wrong_answers_11 import WRONG_11
 from wrong_answers_12 import WRONG_12
 
 from maml_tutorial.exercises import Verdict, check, exercise, registry
@@ -41,6 +42,7 @@ WRONG: list[tuple[str, object, str]] = [
     *WRONG_08,
     *WRONG_09,
     *WRONG_10,
+    *WRONG_11,
     *WRONG_12,
 ]
 

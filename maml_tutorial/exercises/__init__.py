@@ -14,6 +14,7 @@ from maml_tutorial.exercises import (
     chapter_08,
     chapter_09,
     chapter_10,
+    chapter_11,
     chapter_12,
 )
 from maml_tutorial.exercises.hunts import hunt
@@ -32,6 +33,7 @@ __all__ = [
     "chapter_08",
     "chapter_09",
     "chapter_10",
+    "chapter_11",
     "chapter_12",
     "check",
     "exercise",
