@@ -59,14 +59,14 @@ LOGS = {
     "B": "loop",
     "C": "six",
     "D": "hand",
-    "E": "curvature",
+    "E": "length",
 }
 LOOK_AT = {
     "A": "A: its gradients are right to the last digit. What does it do with them?",
     "B": "B: right with one task, wrong with ten.",
     "C": "C: gradients and steps are sound; look at the four accuracies.",
     "D": "D: the first reading of its log is not what it should be.",
-    "E": "E: the last column is a factor of four above one.",
+    "E": "E: the last column is three times its limit.",
 }
 
 

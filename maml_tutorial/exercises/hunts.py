@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from maml_tutorial.exercises.verdict import Verdict
 
-ITEMS = ("hand", "loop", "one task", "six", "length", "curvature", "numbering", "bits")
+ITEMS = ("hand", "loop", "bits", "one task", "six", "length", "curvature", "numbering")
 
 
 class Hunt(NamedTuple):
