@@ -11,7 +11,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy, mse_loss
 
 from maml_tutorial import (
+    MLP,
     EpisodeSampler,
+    SinusoidTasks,
+    Task,
     evaluate,
     init_params,
     make_loss,
@@ -85,10 +88,22 @@ def test_a_task_is_one_group_and_no_row_is_in_both_halves():
         assert len({*y_s.flatten().tolist(), *y_q.flatten().tolist()}) == 7
 
 
-def test_every_group_comes_once_before_any_comes_twice():
-    tasks = GroupTasks(groups(*[8] * 5), k_shot=3, k_query=4)(10, rng())
-    drawn = tasks.x_support[:, 0, 0].tolist()
-    assert sorted(drawn[:5]) == sorted(drawn[5:]) == [0, 1, 2, 3, 4]
+def test_within_a_call_every_group_comes_once_before_any_comes_twice():
+    sample, generator = GroupTasks(groups(*[8] * 5), k_shot=3, k_query=4), rng()
+    for _ in range(3):  # a call begins anew: the same generator, the same tasks
+        drawn = sample(10, generator).x_support[:, 0, 0].tolist()
+        assert sorted(drawn[:5]) == sorted(drawn[5:]) == [0, 1, 2, 3, 4]
+    short = sample(2, generator).x_support[:, 0, 0].tolist()
+    assert len(set(short)) == 2
+    torch.testing.assert_close(sample(7, rng(3)), sample(7, rng(3)), rtol=0, atol=0)
+
+
+def test_a_group_with_gaps_is_named():
+    for part in (0, 1):
+        some = groups(7, 8)
+        some["G1"][part][3, 0] = math.nan
+        with pytest.raises(ValueError, match="G1 has gaps"):
+            GroupTasks(some, k_shot=3, k_query=4)
 
 
 def test_a_group_too_small_is_named():
@@ -125,41 +140,150 @@ def test_a_folder_that_will_not_do_is_refused(tmp_path):
         picture_tasks(tmp_path / "c", n_way=1, k_shot=1, k_query=1)
 
 
+# --- pictures read when they are dealt ------------------------------------------------------
+
+
+def test_pictures_from_disk_are_those_from_memory(tmp_path):
+    folder = pictures(tmp_path, (5, 12, 7))
+    shots = {"n_way": 3, "k_shot": 2, "k_query": 3}
+    lazy = HAVE["FromDisk"](folder, 16, **shots)(3, rng(4))
+    whole = HAVE["picture_tasks"](folder, **shots, size=16)(3, rng(4))
+    torch.testing.assert_close(lazy, whole, rtol=0, atol=0)
+
+
+def test_only_the_pictures_that_are_dealt_are_read(tmp_path):
+    folder = pictures(tmp_path, (5, 5))
+    sample = HAVE["FromDisk"](folder, 16, n_way=2, k_shot=1, k_query=1)
+    for path in folder.rglob("*.png"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match="png"):
+        sample(1, rng())
+
+
+def test_a_folder_from_disk_that_will_not_do_is_refused(tmp_path):
+    FromDisk = HAVE["FromDisk"]
+    with pytest.raises(ValueError, match="a class has only 2 images"):
+        FromDisk(pictures(tmp_path / "a", (5, 2)), 16, n_way=2, k_shot=1, k_query=2)
+    with pytest.raises(FileNotFoundError):
+        FromDisk(tmp_path / "b", 16, n_way=2, k_shot=1, k_query=2)
+    (tmp_path / "a" / "c0" / "0.png").write_text("no picture")
+    with pytest.raises(OSError, match="cannot identify image"):
+        FromDisk(tmp_path / "a", 16, n_way=2, k_shot=1, k_query=1)(20, rng())
+
+
 # --- tables ---------------------------------------------------------------------------------
 
-TABLE = {"group": "who", "inputs": ["a", "b"], "target": "t"}
 
-
-def test_a_table_becomes_groups_in_the_order_of_its_columns(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_text("t,who,b,a\n1,Ada,2,3\n4,Bo,5,6\n7,Ada,8,9\n")
-    found = HAVE["read_groups"](path, **TABLE)
-    assert list(found) == ["Ada", "Bo"]
-    assert found["Ada"][0].tolist() == [[3, 2], [9, 8]] and found["Ada"][1].tolist() == [[1], [7]]
-
-
-@pytest.mark.parametrize("gap", ["NaN", "", "inf", "high"])
-def test_a_gap_in_a_table_is_named_with_its_line(tmp_path, gap):
-    path = tmp_path / "t.csv"
-    path.write_text(f"who,a,b,t\nAda,1,2,3\nBo,1,{gap},3\n")
-    with pytest.raises(ValueError, match=rf"line 3 \(who Bo\): b is '{gap}', and no number"):
-        HAVE["read_groups"](path, **TABLE)
-
-
-@pytest.mark.parametrize("text", ["who,a,t\nAda,1,2\n", ""])
-def test_a_column_that_is_not_there_is_named(tmp_path, text):
-    path = tmp_path / "t.csv"
+def read_text(path, text, by="who", columns=("a", "b")):
     path.write_text(text)
-    there = r"'b'; found: \['who', 'a', 't'\]|'a'; found: \[\]"
+    return HAVE["read_rows"](path, by, columns)
+
+
+def test_a_table_becomes_rows_in_the_order_of_the_columns(tmp_path):
+    found = read_text(tmp_path / "t.csv", "b,who,a\n2,Ada,3\n5,Bo,6\n8,Ada,9\n")
+    assert {name: rows.tolist() for name, rows in found.items()} == {
+        "ada": [[3, 2], [9, 8]],
+        "bo": [[6, 5]],
+    }
+
+
+def test_labels_that_differ_in_blanks_and_capitals_are_one(tmp_path):
+    assert len(read_text(tmp_path / "t.csv", "who,a,b\nAda,1,2\n ada ,1,2\n")["ada"]) == 2
+
+
+@pytest.mark.parametrize("gap", ["NaN", "", " ", "n/a", "N/A", "?"])
+def test_a_gap_is_kept_as_one(tmp_path, gap):
+    found = read_text(tmp_path / "t.csv", f"who,a,b\nAda,1,{gap}\n")["ada"]
+    assert found[0, 0] == 1 and found[0, 1].isnan()
+
+
+@pytest.mark.parametrize("text", ["high", "inf", "-inf", "1,5", "3 kg"])
+def test_what_is_neither_number_nor_gap_is_named_with_its_line(tmp_path, text):
+    with pytest.raises(ValueError, match=rf"line 3: b is '{text}': neither number nor gap"):
+        read_text(tmp_path / "t.csv", f'who,a,b\nAda,1,2\nBo,1,"{text}"\n')
+
+
+@pytest.mark.parametrize("text", ["who,a\nAda,1\n", ""])
+def test_a_column_that_is_not_there_is_named(tmp_path, text):
+    there = r"'b'; found: \['who', 'a'\]|'who'; found: \[\]"
     with pytest.raises(ValueError, match=f"no column ({there})"):
-        HAVE["read_groups"](path, **TABLE)
+        read_text(tmp_path / "t.csv", text)
+
+
+@pytest.mark.parametrize("line", [" ,1,2", ",1,2"])
+def test_a_row_without_a_label_is_named(tmp_path, line):
+    with pytest.raises(ValueError, match="line 2 has no who"):
+        read_text(tmp_path / "t.csv", f"who,a,b\n{line}\n")
 
 
 def test_a_line_that_ends_early_is_named(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_text("who,a,b,t\nAda,1,2\n")
-    with pytest.raises(ValueError, match="line 2 .* t is None"):
-        HAVE["read_groups"](path, **TABLE)
+    with pytest.raises(ValueError, match="line 2: b is None"):
+        read_text(tmp_path / "t.csv", "who,a,b\nAda,1\n")
+    with pytest.raises(ValueError, match="line 2 has no who"):
+        read_text(tmp_path / "t.csv", "a,b,who\n1,2\n")
+
+
+def test_scale_and_filling_come_from_the_rows_given_and_from_no_others():
+    train = [torch.tensor([[1.0, 10.0], [3.0, math.nan]]), torch.tensor([[5.0, 30.0]])]
+    scale = HAVE["learn_scale"](train)
+    whole = HAVE["ready"](torch.cat(train), scale)
+    assert whole.isfinite().all()
+    torch.testing.assert_close(whole.mean(dim=0), torch.zeros(2))
+    torch.testing.assert_close(whole.std(dim=0), torch.ones(2))
+    alone = HAVE["ready"](torch.tensor([[100.0, math.nan]]), scale)
+    torch.testing.assert_close(alone[0, 0], torch.tensor(97.0 / 2))
+    assert -1 < alone[0, 1] < 0  # the lower of the two known values is the median
+
+
+def test_columns_that_never_change_or_are_empty():
+    same = torch.tensor([[1.0, 2.0], [1.0, 3.0]])
+    assert HAVE["ready"](same, HAVE["learn_scale"]([same])).isfinite().all()
+    with pytest.raises(ValueError, match="empty in training"):
+        HAVE["learn_scale"]([torch.tensor([[math.nan, 2.0], [math.nan, 3.0]])])
+
+
+def test_the_messy_table_has_what_the_page_says_of_it(tmp_path):
+    HAVE["save_seeds"](tmp_path / "seeds.csv", seed=1)
+    text = (tmp_path / "seeds.csv").read_text()
+    assert "n/a" in text and ",," in text
+    rows = HAVE["read_rows"](tmp_path / "seeds.csv", "sort", HAVE["MEASURED"])
+    sizes = {len(some) for some in rows.values()}
+    assert len(rows) == 120 and min(sizes) < 6 and max(sizes) > 20
+
+
+# --- free answers ---------------------------------------------------------------------------
+
+
+def test_a_free_answer_is_scored_on_the_tasks_that_the_judge_deals():
+    dealt = []
+
+    def sampler(n_tasks, generator):
+        dealt.append(SinusoidTasks(5, 6)(n_tasks, generator))
+        return dealt[-1]
+
+    net = MLP()
+    learner = maml(make_loss(net, mse_loss), inner_lr=0.01)
+    HAVE["judge"](learner, net, HAVE["squared_error"], init_params(net, seed=0), sampler)
+    found = HAVE["free"](sampler, lambda task: torch.zeros_like(task.y_query))
+    torch.testing.assert_close(*dealt, rtol=0, atol=0)
+    assert found.mean == pytest.approx(dealt[0].y_query.square().mean().item(), rel=1e-5)
+
+
+def test_ridge_is_a_line_and_a_larger_penalty_a_flatter_one():
+    x = torch.randn(2, 8, 3, generator=rng(), dtype=torch.float64).float()
+    y = x @ torch.tensor([[1.0], [-2.0], [0.5]]) + 4
+    task = Task(x[:, :6], y[:, :6], x[:, 6:], y[:, 6:])
+    torch.testing.assert_close(HAVE["ridge"](task, 1e-6), task.y_query, rtol=1e-3, atol=1e-3)
+    assert HAVE["ridge"](task, 1e6).abs().max() < 0.1
+
+
+def test_the_nearest_mean_is_that_of_the_class():
+    x = torch.tensor([[[0.0], [2.0], [10.0], [12.0]]])
+    task = Task(x, torch.tensor([[1, 1, 0, 0]]), torch.tensor([[[5.9], [6.1]]]), torch.zeros(1, 2))
+    assert HAVE["nearest_mean"](task).tolist() == [[1, 0]]
+    assert HAVE["nearest_mean"](task, lambda x: -(x**2)).tolist() == [[1, 1]]
+    once = task._replace(y_support=torch.ones(1, 4, dtype=torch.long))  # no example of class 0
+    assert HAVE["nearest_mean"](once).isfinite().all()
 
 
 # --- signals --------------------------------------------------------------------------------
@@ -201,18 +325,24 @@ def test_sequences_of_unequal_length_are_named():
         HAVE["encode"](["a b", "b"], ["a", "b"])
 
 
-def test_a_liked_sentence_holds_three_words_of_the_topic_and_a_disliked_one_none():
-    for sentences, liked in HAVE["invent_readers"](3, seed=0).values():
-        ids = HAVE["encode"](sentences, HAVE["VOCABULARY"]) // 5
-        counts = torch.stack([(ids == topic).sum(dim=1) for topic in range(8)])
-        fits = [(c[liked == 1] == 3).all() and (c[liked == 0] == 0).all() for c in counts]
-        assert sum(map(bool, fits)) == 1
+def test_a_liked_sentence_holds_six_words_of_the_taste_and_a_disliked_one_two():
+    tastes = HAVE["TASTES"][40:43]
+    readers = HAVE["invent_readers"](tastes, seed=0)
+    for taste, (sentences, liked) in zip(tastes, readers.values(), strict=True):
+        topics = HAVE["encode"](sentences, HAVE["VOCABULARY"]) // 4
+        of_taste = torch.isin(topics, torch.tensor(taste)).sum(dim=1)
+        assert of_taste.tolist() == [6 if like else 2 for like in liked]
+
+
+def test_no_taste_is_met_in_training_and_asked_in_the_test():
+    assert sorted(HAVE["MIXED"]) == list(range(252)) == list(range(len(HAVE["TASTES"])))
+    assert len(set(HAVE["TASTES"])) == 252
 
 
 def test_the_transformer_s_exact_gradient_is_that_of_the_loop():
     net = HAVE["TextNet"](n_words=40, length=8).double()
     loss_fn, params = make_loss(net, cross_entropy), init_params(net, seed=0)
-    tasks = HAVE["reader_tasks"](HAVE["invent_readers"](3, seed=0))(3, rng())
+    tasks = HAVE["reader_tasks"](HAVE["invent_readers"](HAVE["TASTES"][:3], seed=0))(3, rng())
     found = []
     with sdpa_kernel(SDPBackend.MATH):
         for vectorised in (True, False):
@@ -240,8 +370,8 @@ def test_a_backbone_is_asked_once_for_each_picture():
     backbone = nn.Sequential(nn.Flatten(), nn.Linear(12, 4))
     classes = [torch.randint(256, (n, 3, 2, 2), dtype=torch.uint8) for n in (2, 3)]
     rows = HAVE["embed_once"](backbone, classes)
-    assert [r.shape for r in rows] == [(2, 4, 1, 1), (3, 4, 1, 1)]
-    torch.testing.assert_close(rows[1][:, :, 0, 0], backbone(classes[1] / 255).detach())
+    assert [r.shape for r in rows] == [(2, 4), (3, 4)]
+    torch.testing.assert_close(rows[1], backbone(classes[1] / 255).detach())
 
 
 def test_a_backbone_that_looks_at_the_batch_is_refused():
@@ -250,4 +380,4 @@ def test_a_backbone_that_looks_at_the_batch_is_refused():
     classes = [torch.randint(256, (4, 3, 2, 2), dtype=torch.uint8)]
     with pytest.raises(ValueError, match=r"call \.eval\(\)"):
         HAVE["embed_once"](backbone, classes)
-    assert HAVE["embed_once"](backbone.eval(), classes)[0].shape == (4, 4, 1, 1)
+    assert HAVE["embed_once"](backbone.eval(), classes)[0].shape == (4, 4)
