@@ -60,7 +60,8 @@ def query_loss(waves):
 """
     said, printed = run_the_code_of_the_readme(outer_steps=1000, anew=at_once)
     assert printed.keys() == PUBLISHED.keys()
-    assert all(near(printed[word], number) for word, number in PUBLISHED.items())
+    for word, number in PUBLISHED.items():
+        assert near(printed[word], number), f"{word}: {printed[word]}"
     theta = [*said["theta"].values()]
     losses = [said[name](said["batch"]) for name in ("of_the_readme", "query_loss")]
     torch.testing.assert_close(*losses, rtol=1e-5, atol=0)
