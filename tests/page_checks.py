@@ -3,6 +3,7 @@
 Each finding is one line of text, so that a failing test reads as a list of what to repair.
 """
 
+import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Page, Response, TimeoutError, sync_playwright
 
 QUIET = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
@@ -21,6 +22,8 @@ AXE_SOURCE = (Path(__file__).parent / "fixtures" / "axe" / "axe.min.js").read_te
 FIGURE_CHECKS = (Path(__file__).parent / "figure_checks.js").read_text("utf-8")
 WIDTHS = (1280, 375)
 LEAST_WORD = 11  # pixels: the smallest word of a figure on a phone
+HEAVIEST = 700_000  # bytes: what a browser loads to show a page, packed as a server sends it
+PACKED: dict[str, int] = {}  # bytes by address: what pages share is packed once
 # All of axe-core's rules in light; in dark, those that look at colour (nothing else changes), and
 # at one width, since no colour depends on it.
 VIOLATIONS = {"resultTypes": ["violations"]}
@@ -100,9 +103,19 @@ def launched(executable: str) -> Iterator[Browser]:
             browser.close()
 
 
-def loaded_page(browser: Browser, url: str, findings: list[str]) -> Page:
-    """Open a page offline but for its own server, noting each request or script that fails."""
+def loaded_page(
+    browser: Browser, url: str, findings: list[str], answers: list[Response] | None = None
+) -> Page:
+    """Open a page offline but for its own server, noting each request or script that fails.
+
+    Args:
+        browser: A running browser.
+        url: Address of the page, http:// or file://.
+        findings: What fails is added to it.
+        answers: All that the page asks for and gets is added to it.
+    """
     home = urlsplit(url).netloc
+    answers = [] if answers is None else answers
     page = browser.new_page(viewport={"width": WIDTHS[0], "height": 900}, reduced_motion="reduce")
 
     def guard(route) -> None:
@@ -113,12 +126,13 @@ def loaded_page(browser: Browser, url: str, findings: list[str]) -> Page:
         else:
             route.continue_()
 
-    def missing(response) -> None:
+    def answered(response: Response) -> None:
+        answers.append(response)
         if response.status >= 400:
             findings.append(f"failed request: {response.status} {response.url}")
 
     page.route("**/*", guard)
-    page.on("response", missing)
+    page.on("response", answered)
     page.on("requestfailed", lambda request: findings.append(f"failed request: {request.url}"))
     page.on("pageerror", lambda error: findings.append(f"page error: {error.message}"))
     page.on(
@@ -140,8 +154,11 @@ def inspect(browser: Browser, url: str) -> list[str]:
         Findings, one line each; empty where the page is in order.
     """
     noted: list[str] = []
-    page = loaded_page(browser, url, noted)
-    findings = [f"maths not rendered: {text}" for text in page.evaluate(UNRENDERED_MATHS)]
+    answers: list[Response] = []
+    page = loaded_page(browser, url, noted, answers)
+    page.evaluate("() => document.fonts.ready.then(() => true)")
+    findings = too_heavy(answers)
+    findings += [f"maths not rendered: {text}" for text in page.evaluate(UNRENDERED_MATHS)]
     page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
     page.wait_for_timeout(50)
     findings += noted  # before axe-core, which asks for style sheets on its own account
@@ -172,6 +189,24 @@ def inspect(browser: Browser, url: str) -> list[str]:
     findings += [f"375 px: {line}" for line in small]
     page.close()
     return findings
+
+
+def too_heavy(answers: list[Response]) -> list[str]:
+    """Print the weight of all that was loaded for a page; return it as a finding above the limit.
+
+    `pytest tests/test_browser.py -k in_order -s` prints a line for each page of the book.
+    """
+    sizes = {}
+    for answer in answers:
+        if answer.ok and answer.url.startswith("http"):
+            if answer.url not in PACKED:
+                PACKED[answer.url] = len(gzip.compress(answer.body(), 6))
+            sizes[urlsplit(answer.url).path] = PACKED[answer.url]
+    largest = sorted(sizes, key=sizes.get, reverse=True)[:5]
+    parts = ", ".join(f"{path.rpartition('/')[2]} {sizes[path] // 1000}" for path in largest)
+    weight = sum(sizes.values())
+    print(f"{weight // 1000:5} kB  {next(iter(sizes), 'a file')}  ({parts})")
+    return [f"heavy: {weight} bytes ({parts})"] if weight > HEAVIEST else []
 
 
 def axe_lines(violations: list[dict]) -> list[str]:

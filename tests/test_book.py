@@ -120,6 +120,35 @@ def test_every_icon_that_a_page_shows_has_its_picture() -> None:
     assert "fa-yahoo" not in css and len(drawn) < 200  # and no others
 
 
+def test_no_page_loads_a_script_it_does_not_use() -> None:
+    pages = {path: path.read_text("utf-8") for path in built_book().html.rglob("*.html")}
+    assert len(pages) > 20
+    uses = {  # what a page must have for a script to be of use
+        "copybutton.js": ("cell_input", "highlight-bash", "highlight-bibtex"),
+        "clipboard.min.js": ("cell_input", "highlight-bash", "highlight-bibtex"),
+        "book.js": (
+            '<div class="math',
+            'class="figure-svg',
+            'class="mf-still',
+            "<pre",
+            "pst-scrollable",
+        ),
+        "searchindex.js": ('id="search-results"',),
+        "searchtools.js": ('id="search-results"',),
+        "language_data.js": ('id="search-results"',),
+    }
+    for script, signs in uses.items():
+        loading = {
+            path for path, page in pages.items() if f"/{script}" in page or f'"{script}' in page
+        }
+        using = {path for path, page in pages.items() if any(sign in page for sign in signs)}
+        assert loading == using, script
+        assert 0 < len(using) < len(pages), script
+    assert not any(
+        "mathjax" in page.lower().replace("mathjax_ignore", "") for page in pages.values()
+    )
+
+
 @pytest.mark.parametrize("page", PLANTED)
 def test_a_planted_fault_fails_the_build(planted: Built, page: str) -> None:
     assert planted.code != 0

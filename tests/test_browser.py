@@ -1,5 +1,6 @@
 """Every page of the book, as a reader's browser shows it: without a network, at two widths."""
 
+import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,11 @@ def pages() -> list[str]:
     return [f"{name}.html" for name in (toc["root"], *files, "search", "genindex")]
 
 
+def test_no_page_of_the_site_is_left_out() -> None:
+    site = built_book().html
+    assert {path.relative_to(site).as_posix() for path in site.rglob("*.html")} == set(pages())
+
+
 @pytest.mark.parametrize("page", pages())
 def test_a_page_is_in_order_without_a_network(browser, book: str, page: str) -> None:
     from page_checks import inspect
@@ -101,6 +107,22 @@ def test_a_planted_fault_is_found(browser, page: str, tmp_path: Path) -> None:
     with served(tmp_path) as address:
         findings = inspect(browser, f"{address}/{page}.html")
     assert any(PLANTED[page] in line for line in findings), findings
+
+
+def test_a_planted_heavy_page_is_found(browser, tmp_path: Path) -> None:
+    from page_checks import HEAVIEST, inspect, served
+
+    noise = random.Random(0).randbytes(HEAVIEST)  # nothing packs noise
+    (tmp_path / "font.woff2").write_bytes(noise)
+    style = (
+        "<style>@font-face { font-family: F; src: url(font.woff2) } p { font-family: F }</style>"
+    )
+    (tmp_path / "heavy.html").write_text(f"<!DOCTYPE html>{style}<p>Words.</p>")
+    (tmp_path / "light.html").write_text(f"<!DOCTYPE html>{style}<p></p>")
+    with served(tmp_path) as address:
+        heavy, light = (inspect(browser, f"{address}/{name}.html") for name in ("heavy", "light"))
+    assert any(line.startswith("heavy: 700") and "font.woff2" in line for line in heavy), heavy
+    assert not any(line.startswith("heavy") for line in light), light
 
 
 def test_a_faultless_page_has_no_findings(browser, tmp_path: Path) -> None:

@@ -134,30 +134,25 @@ def test_a_full_disk_leaves_the_older_checkpoint_whole(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["run.checkpoint"]
 
 
-def run(output, *options):
-    """The command in a process of its own, on a few tasks."""
-    few = ("--meta-steps", "200", "--set", "n_test_tasks=100", "--output", str(output))
-    return subprocess.Popen(
-        [sys.executable, "-m", "maml_tutorial", "train", "sinusoid-k5", *few, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+def invoke(output, *options):
+    return CliRunner().invoke(main, ["train", "sinusoid-k5", "--output", str(output), *options])
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The folder of a run that nobody interrupted."""
-    folder = tmp_path_factory.mktemp("whole")
-    assert run(folder).wait(timeout=120) == 0
-    return folder
+FEW = ("--meta-steps", "200", "--set", "n_test_tasks=100")
 
 
 @pytest.mark.slow
-def test_a_run_that_is_ended_in_the_middle_goes_on_to_the_same_weights(whole, tmp_path):
-    cut = tmp_path / "cut"
-    process = run(cut, "--checkpoint-every", "10")
+def test_a_run_that_is_ended_in_the_middle_goes_on_to_the_same_weights(tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert invoke(whole, *FEW).exit_code == 0
+    command = ("-m", "maml_tutorial", "train", "sinusoid-k5", "--output", cut, *FEW)
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command), "--checkpoint-every", "10"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},  # as here
+    )
     checkpoint = cut / "sinusoid-k5.checkpoint"
     for _ in range(600):
         if checkpoint.exists():
@@ -168,17 +163,12 @@ def test_a_run_that_is_ended_in_the_middle_goes_on_to_the_same_weights(whole, tm
     assert process.returncode == 130
     assert "go on with: python -m maml_tutorial train sinusoid-k5" in said and "--resume" in said
     assert not (cut / "sinusoid-k5.json").exists()
-    process = run(cut, "--resume")
-    assert "going on after step" in process.communicate(timeout=120)[0]
+    assert "going on after step" in invoke(cut, *FEW, "--resume").output
     one, other = (load_weights("sinusoid-k5", folder) for folder in (whole, cut))
     assert same(one, other)
     one, other = (load_record("sinusoid-k5", folder) for folder in (whole, cut))
     assert (one.scores, one.history) == (other.scores, other.history)
     assert not checkpoint.exists()  # the weights are there
-
-
-def invoke(tmp_path, *options):
-    return CliRunner().invoke(main, ["train", "sinusoid-k5", "--output", str(tmp_path), *options])
 
 
 def cut_off(folder, monkeypatch, after, *options):

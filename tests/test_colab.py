@@ -2,9 +2,9 @@
 
 An environment as Colab's is made in seconds: a new virtual environment that sees the torch,
 torchvision, matplotlib and ipywidgets of this one (links, with what they need), plus the kernel
-that runs the cells, and nothing else of this project. The notebook lies alone in an empty folder,
-and its set-up cell installs the package with pip from a git clone, as it does from the
-repository's address in Colab.
+that runs the cells, and nothing else of this project. The set-up cell, the same in every notebook,
+installs the package with pip from a git clone, as it does from the repository's address in Colab.
+This is done once; then notebooks run there, each alone in an empty folder.
 
 What differs from the real thing: this Python's and torch's version, no GPU, and none of the
 hundreds of other packages that Colab has.
@@ -13,27 +13,30 @@ hundreds of other packages that Colab has.
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
-from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_notebook
 from packaging.requirements import Requirement
 
 from tools.notebooks import find_notebooks, read
 from tools.notebooks.files import code_cells
+from tools.notebooks.rules_code import expected_setup_cell
 from tools.notebooks.run import execute
 
 # A chapter takes up to a minute; its solutions need nothing that the chapter does not.
 CHAPTERS = [path for path in find_notebooks() if path.parent.name == "book"]
 # Between them they use all that could differ there: figures, games, widgets, weights, records, the
-# lack of Omniglot. Of the others the set-up cell and the imports are run.
-WHOLE = ("01", "04", "08")
+# lack of Omniglot. Of each chapter all imports are run, and all records and weights are read.
+WHOLE = ("01", "03", "04")
+READERS = {"load_benchmark", "load_record", "load_weights"}
 ROOTS = ("torch", "torchvision", "matplotlib", "pip")
 # As Colab has them; their front-end parts and a notebook server are not needed to run a cell.
 # With the newer ones of this environment `make test` runs every cell of every chapter.
@@ -158,32 +161,48 @@ def link(name: str, folder: Path) -> None:
             (folder / top).symlink_to(distribution(name).locate_file(top))
 
 
-@pytest.fixture
-def kernel(
-    colab: Path, clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
-    """A kernel of ``colab``, whose set-up cells install from ``clone``."""
-    spec = tmp_path / "jupyter" / "kernels" / "colab"
+@contextmanager
+def kernel_of(python: Path, clone: Path, folder: Path) -> Iterator[str]:
+    """A kernel of ``python`` with an empty cache, whose set-up cells install from ``clone``."""
+    spec = folder / "jupyter" / "kernels" / "colab"
     spec.mkdir(parents=True)
-    argv = [str(colab), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     kernel = {"argv": argv, "display_name": "Colab", "language": "python"}
     (spec / "kernel.json").write_text(json.dumps(kernel))
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    monkeypatch.setenv("MAML_TUTORIAL_REPOSITORY", clone.as_uri())
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name in ("PYTHONPATH", "VIRTUAL_ENV"):
-        monkeypatch.delenv(name, raising=False)
-    yield "colab"
-    # The next notebook starts without the package too.
-    run(colab, "-m", "pip", "uninstall", "--quiet", "--yes", *FETCHED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(folder / "jupyter"))
+        patch.setenv("MAML_TUTORIAL_REPOSITORY", clone.as_uri())
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        for name in ("PYTHONPATH", "VIRTUAL_ENV"):
+            patch.delenv(name, raising=False)
+        yield "colab"
+
+
+@pytest.fixture(scope="module")
+def before(colab: Path) -> dict[str, list[object]]:
+    """The packages of ``colab`` before the book's own came."""
+    return installed(colab)
+
+
+@pytest.fixture(scope="module")
+def after(
+    before: object, colab: Path, clone: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[object]]:
+    """The packages of ``colab`` after a set-up cell, with which the next cell could work."""
+    folder = tmp_path_factory.mktemp("set-up")
+    cells = [new_code_cell(expected_setup_cell()), new_code_cell("import maml_tutorial")]
+    with kernel_of(colab, clone, folder) as kernel:
+        execute(new_notebook(cells=cells), folder / "set-up.ipynb", kernel=kernel)
+    return installed(colab)
 
 
 @pytest.mark.slow
-def test_the_environment_has_what_colab_has_and_nothing_of_ours(colab: Path) -> None:
-    packages = installed(colab)
-    assert {"torch", "torchvision", "matplotlib", "ipywidgets", "ipykernel"} <= set(packages)
-    assert packages["torch"][0] == distribution("torch").version
-    assert not {"maml-tutorial", "pytest", "jupyter-book", "ruff"} & set(packages)
+def test_the_environment_has_what_colab_has_and_nothing_of_ours(
+    before: dict[str, list[object]],
+) -> None:
+    assert {"torch", "torchvision", "matplotlib", "ipywidgets", "ipykernel"} <= set(before)
+    assert before["torch"][0] == distribution("torch").version
+    assert not {"maml-tutorial", "pytest", "jupyter-book", "ruff"} & set(before)
 
 
 @pytest.mark.slow
@@ -200,29 +219,68 @@ def test_another_torch_would_be_noticed(colab: Path) -> None:
         shutil.rmtree(fake)
 
 
-def opening(notebook: NotebookNode) -> NotebookNode:
-    """The set-up cell of a notebook, and all that its other cells import."""
-    setup, *others = code_cells(notebook)
-    parts = [part for cell in others for part in ast.parse(cell.source).body]
-    imports = [ast.unparse(p) for p in parts if isinstance(p, ast.Import | ast.ImportFrom)]
-    assert imports
-    notebook.cells = [setup, new_code_cell("\n".join(imports))]
-    return notebook
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("notebook", CHAPTERS, ids=lambda path: path.stem)
-def test_a_chapter_runs_from_its_set_up_cell_alone_and_leaves_every_package_as_it_was(
-    notebook: Path, colab: Path, kernel: str, tmp_path: Path
+def test_the_set_up_cell_brings_the_package_and_leaves_every_other_as_it_was(
+    before: dict[str, list[object]], after: dict[str, list[object]], colab: Path
 ) -> None:
-    alone = tmp_path / "content" / notebook.name
-    alone.parent.mkdir()
-    shutil.copy(notebook, alone)
-    before = installed(colab)
-    cells = read(alone)
-    execute(cells if notebook.stem[:2] in WHOLE else opening(cells), alone, kernel=kernel)
-    after = installed(colab)
     assert {name: after.get(name) for name in before} == before
     assert set(after) - set(before) == FETCHED
     where = Path(after["maml-tutorial"][1])
     assert where.is_relative_to(colab.parents[1].resolve()), "the package came from elsewhere"
+
+
+def files(package: Path) -> set[str]:
+    """The files of a package, but for what Python or an editor leaves there."""
+    names = {path.relative_to(package).as_posix() for path in package.rglob("*") if path.is_file()}
+    return {name for name in names if not re.search(r"__pycache__|(^|/)\.|~$", name)}
+
+
+@pytest.mark.slow
+def test_the_set_up_cell_brings_every_file_of_the_package(
+    after: dict[str, list[object]], root: Path
+) -> None:
+    """Of no chapter is a figure, a record or the weights missing."""
+    brought = Path(after["maml-tutorial"][1]).parents[1] / "maml_tutorial"
+    assert files(brought) == files(root / "maml_tutorial")
+
+
+@pytest.mark.parametrize("notebook", CHAPTERS, ids=lambda path: path.stem)
+def test_every_chapter_has_the_same_set_up_cell(notebook: Path) -> None:
+    assert code_cells(read(notebook))[0].source == expected_setup_cell()
+
+
+def opening(notebook: Path) -> str:
+    """All that the cells of a notebook import, and the records and weights that they read."""
+    parts = [ast.parse(cell.source) for cell in code_cells(read(notebook))[1:]]
+    imports = [p for part in parts for p in part.body if isinstance(p, ast.Import | ast.ImportFrom)]
+    assert imports
+    calls = [call for part in parts for call in ast.walk(part) if isinstance(call, ast.Call)]
+    reads = [call for call in calls if ast.unparse(call.func) in READERS]
+    named = [call for call in reads if all(isinstance(arg, ast.Constant) for arg in call.args)]
+    return "\n".join(map(ast.unparse, imports + named))
+
+
+@pytest.mark.slow
+def test_what_the_chapters_import_and_read_is_there(
+    after: object, colab: Path, clone: Path, tmp_path: Path
+) -> None:
+    """In one kernel, to which the package is new for each chapter; the cell has its name."""
+    anew = "import sys\nfor name in [*sys.modules]:\n"
+    anew += "    if name.startswith('maml_tutorial'):\n        del sys.modules[name]\n"
+    cells = [new_code_cell(anew + opening(path), id=path.stem) for path in CHAPTERS]
+    with kernel_of(colab, clone, tmp_path) as kernel:
+        execute(new_notebook(cells=cells), tmp_path / "openings.ipynb", kernel=kernel)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_chapter_runs_alone_and_leaves_every_package_as_it_was(
+    name: str, after: dict[str, list[object]], colab: Path, clone: Path, tmp_path: Path
+) -> None:
+    (notebook,) = [path for path in CHAPTERS if path.stem.startswith(name)]
+    alone = tmp_path / "content" / notebook.name
+    alone.parent.mkdir()
+    shutil.copy(notebook, alone)
+    with kernel_of(colab, clone, tmp_path) as kernel:
+        execute(read(alone), alone, kernel=kernel)
+    assert installed(colab) == after

@@ -423,10 +423,11 @@ def test_paper_shows_a_still_and_no_controls(browser, site, name):
 
 
 def test_where_no_script_runs_the_still_is_there(browser, site):
-    for name, chapter in CHAPTERS.items():
+    for chapter in set(CHAPTERS.values()):
         url = f"{site['file']}{chapter}.html"
         with opened(browser, url, java_script_enabled=False) as page:
-            assert page.locator(f'[data-figure="{name}"] .mf-still svg').is_visible()
+            for name in (name for name, its in CHAPTERS.items() if its == chapter):
+                assert page.locator(f'[data-figure="{name}"] .mf-still svg').is_visible()
 
 
 def test_a_script_that_fails_leaves_the_still_and_says_why(browser):

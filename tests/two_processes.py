@@ -1,10 +1,11 @@
 """Train for a few steps as torchrun asks, and save the parameters: what test_parallel.py compares.
 
-torchrun --nproc-per-node 2 tests/two_processes.py FILE MODEL META_BATCH_SIZE CHUNK
+torchrun --nproc-per-node 2 tests/two_processes.py FOLDER MODEL-META_BATCH_SIZE-CHUNK ...
 """
 
 import sys
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -51,9 +52,13 @@ def train(name: str, meta_batch_size: int, chunk: int | None) -> Training:
 
 
 if __name__ == "__main__":
-    file, name, meta_batch_size, chunk = sys.argv[1:]
+    folder, *runs = sys.argv[1:]
     with joined():
-        training = train(name, int(meta_batch_size), int(chunk) or None)
-        if is_first():
-            params = {k: p.detach() for k, p in training.params.items()}
-            torch.save({"params": params, "history": training.history}, file)
+        for run in runs:
+            name, meta_batch_size, chunk = run.split("-")
+            training = train(name, int(meta_batch_size), int(chunk) or None)
+            if is_first():
+                params = {k: p.detach() for k, p in training.params.items()}
+                torch.save(
+                    {"params": params, "history": training.history}, Path(folder) / f"{run}.pt"
+                )
