@@ -47,9 +47,7 @@ def over(half: Callable[[list[float], float], float]) -> Callable:
     return over_seeds
 
 
-RULES = dict(
-    zip("ABCDEFG", "protocol time search luck data network training".split(), strict=True)
-)
+RULES = dict(zip("ABCDEFG", "protocol time search luck data network training".split(), strict=True))
 
 WRONG_11: list[tuple[str, object, str]] = [
     ("11.1", lambda z, y, n_way: z, "two tensors"),
