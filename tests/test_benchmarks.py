@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -263,6 +264,30 @@ def test_a_relatives_gradient_evaluations_are_those_that_it_makes(
     monkeypatch.setattr("maml_tutorial.relatives.implicit.grad", counted)
     learner.gradient(theta, tasks)
     assert count == kin.EVALUATIONS[name]
+
+
+def test_one_relative_is_done_again_in_its_own_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    rows = [{"problem": "letters", "learner": name, "inner_lr": 1.0} for name in ("maml", "cavia")]
+    path = tmp_path / "found.json"
+    kin.write(path, {"marks": 1, "learners": rows})
+    monkeypatch.setattr(kin, "processes", ThreadPoolExecutor)
+    monkeypatch.setattr(
+        kin, "job", lambda given: dict(zip(("problem", "learner"), given, strict=True))
+    )
+    kin.again(path, "letters", "cavia")
+    found = json.loads(path.read_text())
+    assert found["marks"] == 1 and found["learners"][0] == rows[0]
+    assert found["learners"][1].keys() == {"problem", "learner", "versions"}
+
+
+def test_the_record_of_the_relatives_has_the_rates_of_the_benchmark():
+    rows = load_benchmark("relatives")["learners"]
+    searched = {(r["problem"], r["learner"]): [*map(float, r["searched"])] for r in rows}
+    assert searched == {
+        (of, name): [*rates]
+        for of, problem in kin.PROBLEMS.items()
+        for name, rates in problem.rates.items()
+    }
 
 
 @pytest.mark.slow
