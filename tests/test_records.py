@@ -158,5 +158,7 @@ def test_every_shipped_record_is_complete_and_its_command_names_it(name):
     assert {"python", "torch"} <= set(shipped.versions)
     assert f" train {shipped.preset} " in shipped.command + " "
     assert shipped.seconds > 0 and shipped.device
+    # One image at a time in twenty ways takes minutes: there a hundred tasks, of twenty answers.
+    least = 100 if shipped.config.get("by_alphabet") else 600
     for by_steps in shipped.scores.values():
-        assert all(s.interval > 0 and s.n_tasks >= 600 for s in by_steps.values())
+        assert all(s.interval > 0 and s.n_tasks >= least for s in by_steps.values())

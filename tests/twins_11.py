@@ -19,11 +19,12 @@ def a_task() -> Task:
 
 
 def compare_prototypes(prototypes: Callable) -> None:
-    task, params = a_task(), init_params(NET, seed=0)
+    task = a_task()
     learner = protonet(make_predict(NET[:-1]), head=HEAD, n_way=2)
+    theta = learner.start(init_params(NET, seed=0))
     batch = [part[None] for part in (task.x_support, task.y_support)]
-    phi = learner.learn({n: p[None] for n, p in learner.start(params).items()}, *batch)
-    means = prototypes(make_predict(NET[:-1])(params, task.x_support), task.y_support, 2)
+    phi = learner.learn({n: p[None] for n, p in theta.items()}, *batch)
+    means = prototypes(make_predict(NET[:-1])(theta, task.x_support), task.y_support, 2)
     torch.testing.assert_close(2 * means, phi[HEAD[0]][0])
     torch.testing.assert_close(-means.square().sum(dim=-1), phi[HEAD[1]][0])
 
