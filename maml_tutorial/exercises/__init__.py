@@ -15,6 +15,7 @@ from maml_tutorial.exercises import (
     chapter_09,
     chapter_10,
     chapter_12,
+    chapter_13,
 )
 from maml_tutorial.exercises.hunts import hunt
 from maml_tutorial.exercises.registry import check, exercise
@@ -33,6 +34,7 @@ __all__ = [
     "chapter_09",
     "chapter_10",
     "chapter_12",
+    "chapter_13",
     "check",
     "exercise",
     "hunt",
