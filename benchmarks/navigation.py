@@ -1,4 +1,4 @@
-"""Navigation with a hidden goal: MAML beside a pre-trained policy, three seeds. Written as JSON.
+"""Navigation with a hidden goal: MAML beside a pre-trained policy, two seeds. Written as JSON.
 
     python -m benchmarks.navigation benchmarks/navigation.json
 
@@ -44,7 +44,7 @@ from maml_tutorial.records import describe_device, describe_versions
 
 WORLD, POLICY = Navigation(), GaussianPolicy((32, 32))
 LOSS = make_loss(POLICY, reinforce)
-INNER_LR, META_LR, META_STEPS, GOALS, WALKS, SEEDS = 0.1, 1e-2, 150, 20, 20, (0, 1, 2)
+INNER_LR, META_LR, META_STEPS, GOALS, WALKS, SEEDS = 0.1, 1e-2, 150, 20, 20, (0, 1)
 RATES = (0.05, 0.1, 0.2, 0.5, 1.0)
 METHODS = ("exact", "first order", "pre-trained", "random")
 
@@ -158,7 +158,7 @@ def main(path: Path) -> None:
         "runs": runs,
     }
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        for run in pool.map(job, *zip(*jobs, strict=True)):
+        for run in pool.map(job, [m for m, _ in jobs], [seed for _, seed in jobs]):
             runs.append(run)
             path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
