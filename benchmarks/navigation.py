@@ -1,4 +1,4 @@
-"""Navigation with a hidden goal: MAML beside a pre-trained policy, two seeds. Written as JSON.
+"""Navigation with a hidden goal: MAML beside a pre-trained policy, three seeds. Written as JSON.
 
     python -m benchmarks.navigation benchmarks/navigation.json
 
@@ -44,7 +44,7 @@ from maml_tutorial.records import describe_device, describe_versions
 
 WORLD, POLICY = Navigation(), GaussianPolicy((32, 32))
 LOSS = make_loss(POLICY, reinforce)
-INNER_LR, META_LR, META_STEPS, GOALS, WALKS, SEEDS = 0.1, 1e-2, 150, 20, 20, (0, 1)
+INNER_LR, META_LR, META_STEPS, GOALS, WALKS, SEEDS = 0.1, 1e-2, 150, 20, 20, (0, 1, 2)
 RATES = (0.05, 0.1, 0.2, 0.5, 1.0)
 METHODS = ("exact", "first order", "pre-trained", "random")
 

@@ -10,10 +10,10 @@ from maml_tutorial.params import stacked
 
 
 def compare_advantages(advantages: Callable) -> None:
-    policy, world = GaussianPolicy((8,)), Navigation(horizon=20)
+    policy, world = GaussianPolicy((8,)), Navigation(horizon=40, arrived=0.05)
     act = acting(policy, stacked(init_params(policy, seed=0), 2))
     goals = torch.tensor([[0.02, 0.0], [0.4, 0.4]])
-    walks = world.play(act, goals, 6, torch.Generator().manual_seed(0))
+    walks = world.play(act, goals, 30, torch.Generator().manual_seed(0))
     assert not walks.alive.all()
     for gamma in (0.99, 0.5):
         torch.testing.assert_close(

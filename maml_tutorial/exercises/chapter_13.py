@@ -18,6 +18,8 @@ def _(straight_return: Callable[[float, int], float]) -> str | None:
     for distance, horizon in ((0.35, 100), (0.5, 100), (0.9, 5)):
         answer = float(straight_return(distance, horizon))
         gaps = [max(0.0, distance - 0.1 * t) for t in range(1, horizon + 1)]
+        if _near(answer, -sum(gaps)):
+            continue
         if _near(answer, sum(gaps)):
             return "The amount is right, the sign is not: every step is paid *minus* the distance."
         if _near(answer, -sum(gaps) - distance):
