@@ -242,7 +242,7 @@ def _no_short_cut() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
-def make_loss(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor]) -> LossFn:
+def make_loss(model: nn.Module, loss: Callable[[Any, Any], Tensor]) -> LossFn:
     """Turn a network and a loss into `loss_fn(params, x, y) -> scalar`, for one task.
 
     This is all that MAML ever learns about a model: hence "model-agnostic".

@@ -463,6 +463,82 @@ BUGS = {
         "purge_step=None",
         "test_checkpoints.py::test_logs_of_steps_that_are_taken_again_are_shown_once",
     ),
+    "a reward of the distance before the move": (
+        "navigation.py",
+        "        position = position + self.longest_move * action.clamp(-1, 1)\n"
+        "        gap = position - goal\n",
+        "        gap = position - goal\n"
+        "        position = position + self.longest_move * action.clamp(-1, 1)\n",
+        "test_navigation.py::test_a_straight_walk_returns_the_sum",
+    ),
+    "paid after it has arrived": (
+        "navigation.py",
+        "rewards * alive, alive)",
+        "rewards, alive)",
+        "test_navigation.py::test_a_walk_is_over_where_it_arrives",
+    ),
+    "the last step counted as none": (
+        "navigation.py",
+        "seen.append((states, actions, rewards * alive, alive))\n"
+        "            states, alive = after, alive * ~over\n",
+        "states, alive = after, alive * ~over\n"
+        "            seen.append((states, actions, rewards * alive, alive))\n",
+        "test_navigation.py::test_a_walk_is_over_where_it_arrives",
+    ),
+    "moves cut off by their length": (
+        "navigation.py",
+        "action.clamp(-1, 1)",
+        "action / action.norm(dim=-1, keepdim=True).clamp(min=1)",
+        "test_navigation.py::test_moves_are_cut_off_axis_by_axis",
+    ),
+    "advantages of steps that nobody took": (
+        "policy_gradient.py",
+        "/ n_steps) * alive\n",
+        "/ n_steps)\n",
+        "test_policy_gradient.py::test_advantages_have_mean_0",
+    ),
+    "a baseline of walks that are over": (
+        "policy_gradient.py",
+        "n_walking = episodes.alive.sum(dim=1, keepdim=True)",
+        "n_walking = torch.ones_like(episodes.alive).sum(dim=1, keepdim=True)",
+        "test_policy_gradient.py::test_what_a_step_is_compared_with",
+    ),
+    "a mean over steps that nobody took": (
+        "policy_gradient.py",
+        "    weights = weights / episodes.alive.mean(dim=(1, 2), keepdim=True)\n",
+        "",
+        "test_policy_gradient.py::test_a_mean_over_the_examples",
+    ),
+    "a density without its width": (
+        "policy_gradient.py",
+        "0.5 * z.square() + log_std + ",
+        "0.5 * z.square() + ",
+        "test_policy_gradient.py::test_the_loss_is_the_density",
+    ),
+    "worse actions likelier": (
+        "policy_gradient.py",
+        "return -(log_density * y[..., -1]).mean()",
+        "return (log_density * y[..., -1]).mean()",
+        "test_policy_gradient.py::test_its_gradient_is_the_policy_gradient",
+    ),
+    "rewards of the past": (
+        "policy_gradient.py",
+        "in reversed(range(rewards.shape[-1])):",
+        "in range(rewards.shape[-1]):",
+        "test_policy_gradient.py::test_returns_to_go_are_sums_to_the_end",
+    ),
+    "query walks of the policy before": (
+        "policy_gradient.py",
+        "query = data(world.play(acting(policy, phi), goals,",
+        "query = data(world.play(acting(policy, theta), goals,",
+        "test_policy_gradient.py::test_the_query_walks_are_those_of_the_adapted_policy",
+    ),
+    "every update on the first walks": (
+        "policy_gradient.py",
+        "data(walks[-1])",
+        "data(walks[0])",
+        "test_policy_gradient.py::test_each_update_stands_on_fresh_walks",
+    ),
     "files for nobody else": (
         "records.py",
         "os.chmod(beside, 0o644)",

@@ -16,6 +16,7 @@ from twins_02 import TWINS_02
 from twins_05 import TWINS_05
 from twins_06 import TWINS_06
 from twins_11 import TWINS_11
+from twins_13 import TWINS_13
 
 import maml_tutorial
 from maml_tutorial import MLP, SinusoidTasks, Task, init_params, make_loss
@@ -120,6 +121,7 @@ TWINS: dict[tuple[str, str], Callable[..., None]] = {
     **TWINS_05,
     **TWINS_06,
     **TWINS_11,
+    **TWINS_13,
 }
 
 
