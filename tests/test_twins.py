@@ -15,6 +15,7 @@ from torch.nn.functional import mse_loss
 from twins_02 import TWINS_02
 from twins_05 import TWINS_05
 from twins_06 import TWINS_06
+from twins_14 import TWINS_14
 
 import maml_tutorial
 from maml_tutorial import MLP, SinusoidTasks, Task, init_params, make_loss
@@ -118,6 +119,7 @@ TWINS: dict[tuple[str, str], Callable[..., None]] = {
     **TWINS_02,
     **TWINS_05,
     **TWINS_06,
+    **TWINS_14,
 }
 
 
