@@ -61,13 +61,14 @@ def _(walk_back: Callable[..., Tensor]) -> str | None:
         hessians, rates, query = _problem(n)
 
         def back(
-            step: Callable[[Tensor, Tensor], Tensor],
+            step: Callable[[Tensor, Tensor, Tensor], Tensor],
             order: Sequence[Tensor] = hessians[::-1],
+            rates: Tensor = rates,
             query: Tensor = query,
         ) -> Tensor:
             lam = query
             for hessian in order:
-                lam = step(hessian, lam)
+                lam = step(hessian, lam, rates)
             return lam
 
         got = walk_back(list(hessians), rates.clone(), query.clone())
@@ -75,20 +76,18 @@ def _(walk_back: Callable[..., Tensor]) -> str | None:
             return "Return a vector as long as the query gradient."
         if torch.allclose(got, query):
             return "That is first order: nothing went back through the steps."
-        right = back(lambda h, v, a=rates: v - h @ (a * v))
+        right = back(lambda h, v, a: v - h @ (a * v))
         if torch.allclose(got, right):
             continue
         hints = {
             "A gradient goes back by the *transpose* of the step's Jacobian: what comes first, "
-            "the rates or the Hessian?": back(lambda h, v, a=rates: v - a * (h @ v)),
+            "the rates or the Hessian?": back(lambda h, v, a: v - a * (h @ v)),
             "The last step comes first on the way back.": back(
-                lambda h, v, a=rates: v - h @ (a * v), order=hessians
+                lambda h, v, a: v - h @ (a * v), order=hessians
             ),
-            "A minus is lost: the step goes down the slope.": back(
-                lambda h, v, a=rates: v + h @ (a * v)
-            ),
+            "A minus is lost: the step goes down the slope.": back(lambda h, v, a: v + h @ (a * v)),
             "One rate for all would be easier; here each weight has its own.": back(
-                lambda h, v, a=rates: v - a.mean() * h @ v
+                lambda h, v, a: v - a.mean() * h @ v
             ),
         }
         for hint, wrong in hints.items():
