@@ -19,7 +19,7 @@ help:
 	@echo "make test         everything that must hold: lint, tests, notebooks, book, browser"
 	@echo "make notebooks    run all notebooks again and keep their outputs"
 	@echo "make pdf          the book as one PDF (needs Chromium)"
-	@echo "make bench        time a meta-step; writes benchmarks/meta_step.json"
+	@echo "make bench        time a meta-step; renews its record, meta_step.json"
 	@echo "make lint         ruff, mypy, oxlint, spelling, prose, claims, notebooks, address"
 	@echo "make lock         renew constraints.txt after a change of requirements.txt"
 	@echo "make repository URL=https://github.com/me/my-copy   set the address of your copy"

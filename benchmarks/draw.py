@@ -1,6 +1,5 @@
 """Draw what `benchmarks.meta_step` measured: benchmarks/meta_step.svg, for the run-times page."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from maml_tutorial import load_benchmark
 from maml_tutorial.plots import COLOURS, label_lines, show, style
 
 FOLDER = Path(__file__).parent
@@ -77,8 +77,7 @@ def draw(record: dict[str, Any]) -> str:
 
 def main() -> None:
     """Draw the committed measurement."""
-    record = json.loads((FOLDER / "meta_step.json").read_text("utf-8"))
-    (FOLDER / "meta_step.svg").write_text(draw(record), encoding="utf-8")
+    (FOLDER / "meta_step.svg").write_text(draw(load_benchmark("meta_step")), encoding="utf-8")
 
 
 if __name__ == "__main__":

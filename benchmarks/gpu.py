@@ -1,6 +1,6 @@
 """What a GPU does to a meta-gradient: how far off it is, how often the same, how soon there.
 
-    python -m benchmarks.gpu benchmarks/gpu.json
+    python -m benchmarks.gpu maml_tutorial/data/benchmarks/gpu.json
 
 For each preset on Omniglot, at the first weights (seed 0) and on one meta-batch (seed 1), the
 relative error ‖g − g₆₄‖ / ‖g₆₄‖, where g₆₄ is computed in float64 on a CPU. In float32 a GPU may

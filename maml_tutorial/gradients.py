@@ -107,7 +107,7 @@ def captured(gradient: MetaGradient) -> MetaGradient:
     recording fails, the gradient is taken as it is.
 
     On one NVIDIA H200 the exact gradient was taken 1.1 to 7.7 times as fast, on five presets in
-    float32 (`benchmarks/gpu.json`). Without convolutions, or with TF32, each bit was the same. In
+    float32 (`load_benchmark("gpu")`). Without convolutions, or with TF32, each bit was the same. In
     full float32 cuDNN adds up a convolution's gradient in another order each time, recorded or
     not: in 5-way tasks two calls differed by 5e-7 of the gradient, in 20-way tasks by up to 7 %.
 

@@ -84,7 +84,7 @@ def test_chunks_up_to_the_meta_batch_are_timed_and_weighed(monkeypatch):
 
 
 def test_the_figure_on_the_page_is_drawn_from_the_measurement():
-    record = json.loads((ROOT / "benchmarks" / "meta_step.json").read_text("utf-8"))
+    record = load_benchmark("meta_step")
     assert draw(record) == (ROOT / "benchmarks" / "meta_step.svg").read_text("utf-8")
 
 
@@ -94,7 +94,7 @@ def convolutions(record):
 
 def test_the_words_beside_the_figure_say_what_was_measured():
     """In book/appendix/results.md and in the figure's text alternative."""
-    record = json.loads((ROOT / "benchmarks" / "meta_step.json").read_text("utf-8"))
+    record = load_benchmark("meta_step")
     grown = record["growth"]["sine waves, 1 step"]["meta_batch_size"]
     assert grown["meta_batch_size"][0] == 1 and grown["meta_batch_size"][-1] == 64
     assert 1.6 < grown["ours"][-1] / grown["ours"][0] < 2.5
@@ -128,7 +128,7 @@ def test_what_a_gpu_does_to_a_gradient_is_measured_against_float64():
 
 
 def test_captured_is_described_as_it_was_measured_on_a_gpu():
-    found = json.loads((ROOT / "benchmarks" / "gpu.json").read_text("utf-8"))["exact"]
+    found = load_benchmark("gpu")["exact"]
     words = " ".join(captured.__doc__.split())
     assert set(found) == set(gpu.NAMES) and "on five presets" in words
     times = [way["ms"] / way["ms recorded"] for way in (case["float32"] for case in found.values())]
@@ -153,7 +153,7 @@ def per_cent(error):
 
 
 def test_the_omniglot_page_says_what_tf32_does_as_it_was_measured():
-    record = json.loads((ROOT / "benchmarks" / "gpu.json").read_text("utf-8"))
+    record = load_benchmark("gpu")
     cells = read(ROOT / "book" / "appendix" / "omniglot_reproduced.ipynb").cells
     text = next(cell.source for cell in cells if "benchmarks.gpu" in cell.source)
     rows = [line for line in text.splitlines() if line.startswith("| ") and "%" in line]

@@ -21,6 +21,7 @@ from wrong_answers_10 import WRONG_10
 from wrong_answers_11 import WRONG_11
 from wrong_answers_12 import WRONG_12
 from wrong_answers_13 import WRONG_13
+from wrong_answers_14 import WRONG_14
 
 from maml_tutorial.exercises import Verdict, check, exercise, registry
 from tools.notebooks import has_tag, read
@@ -46,6 +47,7 @@ WRONG: list[tuple[str, object, str]] = [
     *WRONG_11,
     *WRONG_12,
     *WRONG_13,
+    *WRONG_14,
 ]
 
 

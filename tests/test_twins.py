@@ -17,6 +17,7 @@ from twins_05 import TWINS_05
 from twins_06 import TWINS_06
 from twins_11 import TWINS_11
 from twins_13 import TWINS_13
+from twins_14 import TWINS_14
 
 import maml_tutorial
 from maml_tutorial import MLP, SinusoidTasks, Task, init_params, make_loss
@@ -122,6 +123,7 @@ TWINS: dict[tuple[str, str], Callable[..., None]] = {
     **TWINS_06,
     **TWINS_11,
     **TWINS_13,
+    **TWINS_14,
 }
 
 

@@ -69,7 +69,7 @@ test: lint html
 	@$(PYTHON_IN) tools/summary.py .make/tests.xml .make/cells.xml
 
 bench: venv
-	@$(call try,$(PYTHON_IN) -m benchmarks.meta_step benchmarks/meta_step.json && $(PYTHON_IN) -m benchmarks.draw,the benchmark stopped: its reason is above)
+	@$(call try,$(PYTHON_IN) -m benchmarks.meta_step maml_tutorial/data/benchmarks/meta_step.json && $(PYTHON_IN) -m benchmarks.draw,the benchmark stopped: its reason is above)
 
 lock: venv
 	@$(call try,$(PYTHON_IN) tools/lock.py,pip could not resolve requirements.txt: its words are above)

@@ -8,7 +8,7 @@ from docutils import nodes
 from records_table import listed, table
 from sphinx.util.docutils import SphinxDirective
 
-FILE = "benchmarks/meta_step.json"
+FILE = "maml_tutorial/data/benchmarks/meta_step.json"
 WAYS = ("ours", "ours, compiled", "ours, 2 processes", "loop", "higher")
 
 CHUNK_WORDS = (

@@ -17,6 +17,7 @@ from maml_tutorial.exercises import (
     chapter_11,
     chapter_12,
     chapter_13,
+    chapter_14,
 )
 from maml_tutorial.exercises.hunts import hunt
 from maml_tutorial.exercises.registry import check, exercise
@@ -37,6 +38,7 @@ __all__ = [
     "chapter_11",
     "chapter_12",
     "chapter_13",
+    "chapter_14",
     "check",
     "exercise",
     "hunt",
