@@ -1,6 +1,6 @@
 """Navigation with a hidden goal: MAML beside a pre-trained policy, three seeds. Written as JSON.
 
-    python -m benchmarks.navigation benchmarks/navigation.json
+    python -m benchmarks.navigation maml_tutorial/data/benchmarks/navigation.json
 
 Policies of 32-32 units are trained with Adam, 150 outer steps of 20 goals and 20 walks each, α 0.1.
 Every one is then tried with five α on goals that nobody trained on, and judged with the best of

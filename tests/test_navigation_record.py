@@ -1,13 +1,11 @@
 """The recorded comparison on navigation: what it does, and that what is kept is whole."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 import benchmarks.navigation as recorded
+from maml_tutorial import load_benchmark
 
-KEPT = json.loads((Path(__file__).parents[1] / "benchmarks" / "navigation.json").read_text("utf-8"))
+KEPT = load_benchmark("navigation")
 
 
 @pytest.mark.parametrize("method", ["first order", "pre-trained"])
