@@ -49,7 +49,7 @@ from maml_tutorial.records import describe_device, describe_versions
 from maml_tutorial.training import Training, outer_loop
 
 SEEDS, SEARCH_SEED = (0, 1, 2), 9
-META_BATCH_SIZE, N_WAVES, SECONDS, N_TASKS = 25, 125_000, 15.0, 1000
+META_BATCH_SIZE, N_WAVES, SECONDS, N_TASKS = 25, 50_000, 6.0, 500
 META_LRS = (1e-3, 3e-3)
 WORLDS: Mapping[str, dict[str, Any]] = {
     "as trained": {},
@@ -244,41 +244,46 @@ def references(n_tasks: int) -> dict[str, Any]:
     return found
 
 
-def job(name: str, seconds: float, n_waves: int, n_tasks: int) -> dict[str, Any]:
-    """Search for one learner, then train and judge it with every seed."""
-    tried = {lr: search(name, lr, seconds / 3, n_tasks) for lr in META_LRS}
-    meta_lr = min(tried, key=lambda lr: tried[lr])
-    runs, learned = [], 0
-    for seed in SEEDS:
-        found = trained(name, meta_lr, seed, seconds, n_waves)
-        learned = found["learned"]
-        marks = {mark: judged(name, found, mark, n_tasks) for mark in ("waves", "seconds")}
-        runs.append({"seed": seed, "ms": found["ms"]} | marks)
-    return {
-        "learner": name, "learned": learned, "moves": MOVE[name], "meta_lr": meta_lr,
-        "searched": tried, "runs": runs,
-    }  # fmt: skip
+def seeded(
+    name: str, meta_lr: float, seed: int, seconds: float, n_waves: int, n_tasks: int
+) -> tuple[int, dict[str, Any]]:
+    """Train and judge with one seed; return how many numbers were learned, and the run."""
+    found = trained(name, meta_lr, seed, seconds, n_waves)
+    marks = {mark: judged(name, found, mark, n_tasks) for mark in ("waves", "seconds")}
+    return found["learned"], {"seed": seed, "ms": found["ms"]} | marks
 
 
 def measure(
-    seconds: float = SECONDS, n_waves: int = N_WAVES, n_tasks: int = N_TASKS
-) -> dict[str, Any]:
-    """Return the whole record."""
+    path: Path, seconds: float = SECONDS, n_waves: int = N_WAVES, n_tasks: int = N_TASKS
+) -> None:
+    """Search, then train and judge all of them with one seed after the other; write each."""
     began = time.process_time()
-    found = []
-    for name in MOVE:
-        found.append(job(name, seconds, n_waves, n_tasks))
-        print(name, found[-1]["meta_lr"], round(time.process_time() - began), "s", flush=True)
-    return {
+    learners: dict[str, dict[str, Any]] = {}
+    for name, moves in MOVE.items():
+        tried = {lr: search(name, lr, seconds / 3, n_tasks) for lr in META_LRS}
+        meta_lr = min(tried, key=lambda lr: tried[lr])
+        learners[name] = {
+            "learner": name, "learned": 0, "moves": moves, "meta_lr": meta_lr, "searched": tried,
+            "runs": [],
+        }  # fmt: skip
+    record: dict[str, Any] = {
         "device": describe_device(),
         "versions": describe_versions(),
         "marks": {"waves": n_waves, "seconds": seconds, "tasks": n_tasks},
         "references": references(n_tasks),
-        "learners": found,
-        "seconds": round(time.process_time() - began),
+        "learners": list(learners.values()),
+        "seconds": 0,
     }
+    for seed in SEEDS:
+        for name, entry in learners.items():
+            given = name, entry["meta_lr"], seed, seconds, n_waves, n_tasks
+            entry["learned"], run = seeded(*given)
+            entry["runs"].append(run)
+            record["seconds"] = round(time.process_time() - began)
+            path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            print(seed, name, entry["meta_lr"], record["seconds"], "s", flush=True)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    Path(sys.argv[1]).write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
+    measure(Path(sys.argv[1]))

@@ -20,6 +20,7 @@ from wrong_answers_09 import WRONG_09
 from wrong_answers_10 import WRONG_10
 from wrong_answers_11 import WRONG_11
 from wrong_answers_12 import WRONG_12
+from wrong_answers_15 import WRONG_15
 
 from maml_tutorial.exercises import Verdict, check, exercise, registry
 from tools.notebooks import has_tag, read
@@ -44,6 +45,7 @@ WRONG: list[tuple[str, object, str]] = [
     *WRONG_10,
     *WRONG_11,
     *WRONG_12,
+    *WRONG_15,
 ]
 
 

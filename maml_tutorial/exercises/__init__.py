@@ -16,6 +16,7 @@ from maml_tutorial.exercises import (
     chapter_10,
     chapter_11,
     chapter_12,
+    chapter_15,
 )
 from maml_tutorial.exercises.hunts import hunt
 from maml_tutorial.exercises.registry import check, exercise
@@ -35,6 +36,7 @@ __all__ = [
     "chapter_10",
     "chapter_11",
     "chapter_12",
+    "chapter_15",
     "check",
     "exercise",
     "hunt",
