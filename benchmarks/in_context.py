@@ -16,7 +16,7 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from benchmarks.relatives import WithContext
+from benchmarks.relatives import WithContext, processes
 from maml_tutorial import (
     MLP,
     Learner,
@@ -253,35 +253,57 @@ def seeded(
     return found["learned"], {"seed": seed, "ms": found["ms"]} | marks
 
 
-def measure(
-    path: Path, seconds: float = SECONDS, n_waves: int = N_WAVES, n_tasks: int = N_TASKS
-) -> None:
-    """Search, then train and judge all of them with one seed after the other; write each."""
-    began = time.process_time()
-    learners: dict[str, dict[str, Any]] = {}
+def alone(*given: Any) -> tuple[int, dict[str, Any]]:
+    """Do a run in this process, on one thread."""
+    torch.set_num_threads(1)
+    return seeded(*given)
+
+
+def afresh(*given: Any) -> tuple[int, dict[str, Any]]:
+    """Do a run in a process of its own."""
+    with processes(1) as pool:
+        return pool.submit(alone, *given).result()
+
+
+def begun(path: Path, seconds: float, n_waves: int, n_tasks: int) -> dict[str, Any]:
+    """Return the record at `path`, to go on from there, or one that has only searched."""
+    if path.exists():
+        return json.loads(path.read_text("utf-8"))
+    learners = []
     for name, moves in MOVE.items():
         tried = {lr: search(name, lr, seconds / 3, n_tasks) for lr in META_LRS}
-        meta_lr = min(tried, key=lambda lr: tried[lr])
-        learners[name] = {
-            "learner": name, "learned": 0, "moves": moves, "meta_lr": meta_lr, "searched": tried,
-            "runs": [],
-        }  # fmt: skip
-    record: dict[str, Any] = {
+        learners.append({
+            "learner": name, "learned": 0, "moves": moves,
+            "meta_lr": min(tried, key=lambda lr: tried[lr]), "searched": tried, "runs": [],
+        })  # fmt: skip
+    return {
         "device": describe_device(),
         "versions": describe_versions(),
         "marks": {"waves": n_waves, "seconds": seconds, "tasks": n_tasks},
         "references": references(n_tasks),
-        "learners": list(learners.values()),
-        "seconds": 0,
+        "learners": learners,
     }
+
+
+def measure(
+    path: Path,
+    seconds: float = SECONDS,
+    n_waves: int = N_WAVES,
+    n_tasks: int = N_TASKS,
+    *,
+    run: Callable[..., tuple[int, dict[str, Any]]] = afresh,
+) -> None:
+    """Train and judge all of them with one seed after the other; write each, skip what is there."""
+    record = begun(path, seconds, n_waves, n_tasks)
     for seed in SEEDS:
-        for name, entry in learners.items():
-            given = name, entry["meta_lr"], seed, seconds, n_waves, n_tasks
-            entry["learned"], run = seeded(*given)
-            entry["runs"].append(run)
-            record["seconds"] = round(time.process_time() - began)
+        for entry in record["learners"]:
+            if seed in [done["seed"] for done in entry["runs"]]:
+                continue
+            given = entry["learner"], entry["meta_lr"], seed, seconds, n_waves, n_tasks
+            entry["learned"], found = run(*given)
+            entry["runs"].append(found)
             path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-            print(seed, name, entry["meta_lr"], record["seconds"], "s", flush=True)
+            print(seed, entry["learner"], entry["meta_lr"], flush=True)
 
 
 if __name__ == "__main__":
