@@ -22,6 +22,7 @@ from wrong_answers_11 import WRONG_11
 from wrong_answers_12 import WRONG_12
 from wrong_answers_13 import WRONG_13
 from wrong_answers_14 import WRONG_14
+from wrong_answers_15 import WRONG_15
 
 from maml_tutorial.exercises import Verdict, check, exercise, registry
 from tools.notebooks import has_tag, read
@@ -48,6 +49,7 @@ WRONG: list[tuple[str, object, str]] = [
     *WRONG_12,
     *WRONG_13,
     *WRONG_14,
+    *WRONG_15,
 ]
 
 

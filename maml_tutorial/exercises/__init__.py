@@ -18,6 +18,7 @@ from maml_tutorial.exercises import (
     chapter_12,
     chapter_13,
     chapter_14,
+    chapter_15,
 )
 from maml_tutorial.exercises.hunts import hunt
 from maml_tutorial.exercises.registry import check, exercise
@@ -39,6 +40,7 @@ __all__ = [
     "chapter_12",
     "chapter_13",
     "chapter_14",
+    "chapter_15",
     "check",
     "exercise",
     "hunt",
