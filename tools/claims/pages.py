@@ -11,7 +11,7 @@ from tools.claims.words import literals
 from tools.notebooks import read
 
 ROOT = Path(__file__).resolve().parents[2]
-RECORDS = ("maml_tutorial/data/*.json", "benchmarks/*.json")
+RECORDS = ("maml_tutorial/data/**/*.json", "benchmarks/*.json")
 # These speak of the whole page, as does what stands before the first heading.
 WHOLE_PAGE = re.compile(r"take away|quiz|exercise|further reading|summary|still missing", re.I)
 CITED = re.compile(r"arxiv\.org|doi\.org|\{cite|et al\.|openreview|github\.com|the paper\b")
