@@ -149,7 +149,7 @@ def advantages(
     $$A_t = \frac{R_t - b_t - m}{s}, \qquad R_t = r_t + \gamma R_{t+1}$$
 
     m and s are the mean and the standard deviation over all steps of a task, so that the size of
-    the rewards plays no part: the gradient keeps its direction and loses its length.
+    the rewards plays no part in the length of a step.
 
     Args:
         episodes: some walks in each task.
