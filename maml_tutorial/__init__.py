@@ -32,7 +32,7 @@ from maml_tutorial.models import (
     make_predict,
     params_of,
 )
-from maml_tutorial.navigation import Episodes, Navigation, official_goals
+from maml_tutorial.navigation import Navigation, official_goals
 from maml_tutorial.omniglot import load_omniglot
 from maml_tutorial.policy_gradient import (
     GaussianPolicy,
@@ -66,7 +66,6 @@ __all__ = [
     "ConvNet",
     "DivergenceError",
     "EpisodeSampler",
-    "Episodes",
     "Evaluation",
     "FullyConnectedNet",
     "GaussianPolicy",
