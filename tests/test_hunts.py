@@ -105,7 +105,7 @@ def test_the_solution_is_right(number: int) -> None:
 def copied_tests() -> dict[str, object]:
     """What a reader has who copied the tests of the checklist into an empty file."""
     shown = CELLS["copy"].outputs[0]["data"]["text/html"]
-    block = html.unescape(re.search(r"<pre>(.*)</pre>", shown, re.DOTALL)[1])
+    block = html.unescape(re.search(r"<pre[^>]*>(.*)</pre>", shown, re.DOTALL)[1])
     scope: dict[str, object] = {}
     exec(compile(block, "<tests>", "exec"), scope)  # noqa: S102
     return scope

@@ -8,7 +8,6 @@ import torch
 from torch.distributions import Normal
 
 from maml_tutorial import (
-    Episodes,
     GaussianPolicy,
     Navigation,
     Task,
@@ -25,6 +24,7 @@ from maml_tutorial import (
     play_tasks,
     reinforce,
 )
+from maml_tutorial.navigation import Episodes
 from maml_tutorial.params import stacked
 from maml_tutorial.policy_gradient import mean_to_go, to_go
 
