@@ -413,3 +413,35 @@ def test_the_nearest_centroid_is_so_by_its_direction():
     shown, asked = (part.view(1, -1, 1, 2, 2) for part in (x, query))
     tasks = Task(shown, torch.tensor([[0, 0, 1, 1, 2]]), asked, torch.tensor([[0, 1]]))
     assert fair.centroids(net)(tasks).tolist() == [[0, 1]]
+
+
+def test_a_contestant_is_chosen_on_validation_and_judged_elsewhere(monkeypatch):
+    trained, asked = [], []
+
+    def contestant(given, seed, seconds):
+        trained.append((given["lr"], seed))
+        while True:
+            yield fair.Moment(seconds, 1, f"{given['lr']} together", f"{given['lr']} alone")
+
+    def judged(answer, source, *, k_shot=1, n_tasks):
+        asked.append((answer, source, k_shot))
+        return [0.5 + (answer == "2 together" and source == "validation"), 0.01]
+
+    settings = [{"lr": lr} for lr in (1, 2, 3)]
+    monkeypatch.setitem(fair.CONTESTANTS, "MAML", (contestant, settings))
+    monkeypatch.setattr(fair, "judged", judged)
+    assert fair.job("MAML", marks=(1, 2))["settings"] == {"lr": 2}
+    assert fair.SEARCH_SEED not in fair.SEEDS
+    assert trained == [(lr, fair.SEARCH_SEED) for lr in (1, 2, 3)] + [(2, s) for s in fair.SEEDS]
+    assert asked[:3] == [(f"{lr} together", "validation", 1) for lr in (1, 2, 3)]
+    letters = ("test", 1), ("test", 5), ("handwriting", 1), ("animals", 1)
+    a_run = [("2 together", "test", 1)] * 2
+    a_run += [(f"2 {how}", *where) for how in ("together", "alone") for where in letters]
+    assert asked[3:] == a_run * len(fair.SEEDS)
+
+
+def test_letters_of_each_split_and_animals_are_apart():
+    letters = [fair.images(split) for split in ("train", "validation", "test")]
+    assert len({tuple(some[0].flatten().tolist()) for some in letters}) == 3
+    animals = fair.images("animals")
+    assert animals.shape[2:] == (1, 28, 28) and len(animals) == 50

@@ -93,6 +93,43 @@ def test_who_knows_the_family_needs_two_points(world: str) -> None:
     assert error < 1e-8 if k > 1 else error > 0.1
 
 
+def test_each_world_differs_from_the_training_by_what_its_name_says() -> None:
+    def dealt(world: str) -> maml_tutorial.Task:
+        sampler = SinusoidTasks(**{"k_shot": 5, "k_query": 50} | bench.WORLDS[world])
+        return sampler(200, torch.Generator().manual_seed(0))
+
+    home = dealt("as trained")
+    # Half a turn on, a wave is the same with its sign changed.
+    torch.testing.assert_close(dealt("other phases").y_query, -home.y_query, atol=1e-5, rtol=0)
+    heights = dealt("larger waves").y_query.abs().amax(dim=(1, 2))
+    assert home.y_query.abs().max() <= 5 < 8 < heights.max() <= 10 and heights.min() > 4
+    far = dealt("x in 5 to 10").x_query
+    assert 5 <= far.min() < 5.5 and 9.5 < far.max() <= 10 and home.x_query.min() < -4.5
+    for k in (1, 2, 10, 20):
+        assert dealt(f"{k} point" + "s" * (k > 1)).x_support.shape[1] == k
+
+
+def test_a_rate_is_chosen_with_a_seed_and_waves_that_no_score_is_taken_on(monkeypatch) -> None:
+    drawn, seeds = [], []
+    evaluated, trained = bench.evaluate, bench.trained
+
+    def evaluate(*given: Any, **more: Any) -> Any:
+        drawn.append(more["generator"].initial_seed())
+        return evaluated(*given, **more)
+
+    def train(name: str, meta_lr: float, seed: int, *more: Any) -> dict[str, Any]:
+        seeds.append(seed)
+        return trained(name, meta_lr, seed, *more)
+
+    monkeypatch.setattr(bench, "evaluate", evaluate)
+    monkeypatch.setattr(bench, "trained", train)
+    monkeypatch.setattr(bench, "WORLDS", {"as trained": {}})
+    bench.search("deep set", 1e-3, 0.01, 4)
+    bench.seeded("deep set", 1e-3, 0, 0.01, 25, 4)
+    assert seeds == [bench.SEARCH_SEED, 0] and bench.SEARCH_SEED not in bench.SEEDS
+    assert drawn[0] not in drawn[1:] and len(set(drawn[1:])) == 1
+
+
 def test_all_are_judged_after_the_same_waves_and_the_same_seconds(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(bench, "MOVE", {"CAVIA": 5, "deep set": 0})
     monkeypatch.setattr(bench, "SEEDS", (0,))

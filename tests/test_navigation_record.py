@@ -1,9 +1,10 @@
 """The recorded comparison on navigation: what it does, and that what is kept is whole."""
 
 import pytest
+import torch
 
 import benchmarks.navigation as recorded
-from maml_tutorial import load_benchmark
+from maml_tutorial import load_benchmark, official_goals
 
 KEPT = load_benchmark("navigation")
 
@@ -16,6 +17,22 @@ def test_a_method_trains_chooses_its_rate_and_is_judged(method: str):
     for tests in found["scores"].values():
         assert list(tests) == ["400 goals", "official goals"]
         assert all(len(rows) == 4 and rows[0]["mean"] < -10 for rows in tests.values())
+
+
+def test_a_rate_is_chosen_on_goals_and_walks_that_no_score_is_taken_on(monkeypatch):
+    asked, judged = [], recorded.judged
+
+    def watched(theta, goals, rate, seed):
+        asked.append((goals, seed))
+        return judged(theta, goals, rate, seed)
+
+    monkeypatch.setattr(recorded, "judged", watched)
+    recorded.job("exact", 0, meta_steps=1, share=20)
+    search, tests = asked[: len(recorded.RATES)], asked[len(recorded.RATES) :]
+    assert len(tests) == len(recorded.TESTS)
+    for goals, seed in tests:
+        assert seed != search[0][1] and not any(torch.equal(g, search[0][0][0]) for g in goals)
+    assert torch.equal(recorded.TESTS["official goals"], official_goals())
 
 
 def test_who_sees_the_goal_needs_five_steps_at_most():
