@@ -42,6 +42,9 @@ pdf: venv
 	@$(call try,$(PYTHON_IN) tools/print_pdf.py _build/singlehtml/index.html _build/book.pdf,no PDF: its reason is above)
 	@echo "pdf: $(CURDIR)/_build/book.pdf"
 
+quiz: venv
+	@$(call try,$(PYTHON_IN) -m tools.quiz_bank _build/quiz/maml_quiz.xml,a quiz is no question bank: see above; mend its cell)
+
 notebooks: venv
 	@$(call try,OMP_NUM_THREADS=1 $(PYTHON_IN) -m tools.notebooks run --jobs $(JOBS),a notebook did not run to its end: its name and cell are above; mend the cell and run make notebooks again)
 	@echo "notebooks: all executed; git diff shows which outputs changed"
