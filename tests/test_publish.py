@@ -28,7 +28,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def clone(root: Path, tmp_path: Path) -> Path:
-    """A clone, as good as published: every kind of file with an address is there, and origin has it."""
+    """A clone with a file of each kind that names the address; origin has all of it."""
     (tmp_path / "book").mkdir()
     for path in places(root):
         if path.parent == root:
@@ -92,6 +92,15 @@ def test_the_command_to_set_it_names_where_git_pushes_to(clone: Path) -> None:
     assert suggestion(clone).endswith("URL=https://github.com/Me/my-copy")
     git(clone, "remote", "set-url", "origin", "https://gitlab.com/me/my-copy")
     assert suggestion(clone).endswith("URL=https://github.com/me/my-copy")
+
+
+def test_git_may_turn_the_address_into_another(clone: Path) -> None:
+    git(clone, "remote", "set-url", "origin", MINE)
+    git(clone, "config", "url.https://mirror.example.org/.insteadOf", "https://github.com/")
+    assert left(clone) == []
+    git(clone, "remote", "set-url", "origin", "hub:me/my-copy")
+    git(clone, "config", "url.https://github.com/.insteadOf", "hub:")
+    assert left(clone) == []
 
 
 def test_a_file_that_the_address_did_not_reach_is_named(clone: Path) -> None:

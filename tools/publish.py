@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import HTTPError
@@ -63,12 +64,19 @@ def git(root: Path, *arguments: str) -> str:
     return done.stdout.rstrip("\n") if done.returncode == 0 else ""
 
 
+def origin(root: Path) -> tuple[str, str] | None:
+    """Owner and name of the repository on GitHub that git pushes to; None where there is none."""
+    # As it was given, and as git's settings (`insteadOf`) may turn it.
+    asked = (["config", "remote.origin.url"], ["remote", "get-url", "origin"])
+    for arguments in asked:
+        with suppress(BadAddressError):
+            return parse(git(root, *arguments))
+    return None
+
+
 def suggestion(root: Path) -> str:
     """The command that sets the address, with that of `origin` where it is on GitHub."""
-    try:
-        owner, name = parse(git(root, "remote", "get-url", "origin"))
-    except BadAddressError:
-        owner, name = "me", "my-copy"
+    owner, name = origin(root) or ("me", "my-copy")
     return f"make repository URL=https://github.com/{owner}/{name}"
 
 
@@ -94,15 +102,12 @@ def in_the_files(root: Path) -> Iterator[Point]:
 
 def in_git(root: Path) -> Iterator[Point]:
     """Whether what is here is what GitHub has, as far as git knows."""
-    origin = git(root, "remote", "get-url", "origin")
-    try:
-        same = [*map(str.lower, parse(origin))] == [*map(str.lower, parse(address(root)))]
-    except BadAddressError:
-        same = False
-    if same:
+    pushes_to = origin(root)
+    if pushes_to and "/".join(pushes_to).lower() == "/".join(parse(address(root))).lower():
         yield Point(True, "this is a clone of it")
     else:
-        there = f"git pushes to {origin}" if origin else "git has nowhere to push to (no origin)"
+        to = git(root, "remote", "get-url", "origin")
+        there = f"git pushes to {to}" if to else "git has nowhere to push to (no origin)"
         yield Point(False, f"{there}: git clone your fork, or {suggestion(root)}")
     branch = git(root, "branch", "--show-current")
     yield Point(
