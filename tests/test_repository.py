@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools.addresses import PLACEHOLDER, BadAddressError, parse
+from tools.addresses import PLACEHOLDER, BadAddressError, parse, readdress
 from tools.repository import address, differences, places, set_address, site
 from tools.setup_cell import setup_cell
 
@@ -63,7 +63,7 @@ def test_setting_an_address_reaches_every_place_and_leaves_no_placeholder(copy: 
     assert address(copy) == MINE
     assert differences(copy) == []
     for path in places(copy):
-        assert PLACEHOLDER not in path.read_text(encoding="utf-8"), path
+        assert PLACEHOLDER.lower() not in path.read_text(encoding="utf-8").lower(), path
 
 
 def test_setting_an_address_and_setting_it_back_changes_nothing(copy: Path):
@@ -170,6 +170,18 @@ def test_what_is_no_site_is_named_and_nothing_is_written(small: Path, given: str
     with pytest.raises(BadAddressError, match="no site's address"):
         set_address(MINE, small, given)
     assert {path: path.read_bytes() for path in places(small)} == before
+
+
+def test_a_name_that_only_begins_alike_is_another():
+    own, to = {parse(MINE)}, ("you", "third")
+    sites, to_site = {"https://a.org/x/", "https://a.org/x/maml/"}, "https://b.org/"
+    others = f"{MINE}.js {MINE}-2 {MINE}.git-lfs https://a.org/x.y/ https://a.org/xy"
+    assert readdress(others, own, to, sites, to_site) == others
+    mine = f"{MINE}.git {MINE}. {MINE}/issues https://a.org/x/maml/book https://a.org/x/book"
+    third = "https://github.com/you/third"
+    assert readdress(mine, own, to, sites, to_site) == (
+        f"{third}.git {third}. {third}/issues https://b.org/book https://b.org/book"
+    )
 
 
 def test_a_host_that_will_not_do_is_told_why():
