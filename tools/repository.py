@@ -1,32 +1,43 @@
-"""The repository's address: it stands in pyproject.toml, and this keeps every other place equal.
+"""The addresses of repository and site: they stand in pyproject.toml; this keeps others equal.
 
 ``python -m tools.repository check`` lists each place that differs;
-``python -m tools.repository set https://github.com/me/my-copy`` sets all of them.
+``python -m tools.repository set https://github.com/me/my-copy`` sets all of them. A site that is
+not where GitHub shows a repository's by itself is named too:
+``set https://github.com/me/my-copy https://maml.example.org``.
+
+Python's own library is enough for it: who publishes a copy need not install torch first.
 """
 
+import json
 import os
 import re
 import sys
 import tomllib
 from pathlib import Path
 
-import click
-
-from tools.addresses import BadAddressError, forms, parse, readdress
-from tools.notebooks.files import code_cells, find_notebooks, read, write
+from tools.addresses import BadAddressError, forms, pages, parse, parse_site, readdress
 from tools.setup_cell import setup_cell
 
 ROOT = Path(__file__).resolve().parent.parent
 # Files that must name the repository, and folders whose pages may.
 MUST_NAME = ("README.md", "CITATION.cff", "_config.yml")
 MAY_NAME = ("CONTRIBUTING.md", "index.md")
+MUST_NAME_SITE = ("README.md", "_config.yml")
 HOME = "pyproject.toml"
+
+
+def _urls(root: Path) -> dict[str, str]:
+    return tomllib.loads((root / HOME).read_text(encoding="utf-8"))["project"]["urls"]
 
 
 def address(root: Path = ROOT) -> str:
     """Return the repository's address, from its one home."""
-    project = tomllib.loads((root / HOME).read_text(encoding="utf-8"))["project"]
-    return project["urls"]["Repository"]
+    return _urls(root)["Repository"]
+
+
+def site(root: Path = ROOT) -> str:
+    """Return the address of the site that shows the book, from its one home."""
+    return _urls(root)["Documentation"]
 
 
 def places(root: Path) -> list[Path]:
@@ -36,8 +47,9 @@ def places(root: Path) -> list[Path]:
     the rest.
     """
     named = [root / name for name in (*MUST_NAME, *MAY_NAME)]
-    pages = [*sorted((root / "book").rglob("*.md")), *find_notebooks([root / "book"])]
-    return [*(path for path in named if path.is_file()), *pages, root / HOME]
+    below = [*sorted((root / "book").rglob("*.md")), *sorted((root / "book").rglob("*.ipynb"))]
+    book = [path for path in below if ".ipynb_checkpoints" not in path.parts]
+    return [*(path for path in named if path.is_file()), *book, root / HOME]
 
 
 def own_addresses(root: Path) -> set[tuple[str, str]]:
@@ -50,7 +62,7 @@ def own_addresses(root: Path) -> set[tuple[str, str]]:
     for path in places(root):
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".ipynb":
-            text = next((cell.source for cell in code_cells(read(path))), "")
+            _, _, text = _first_code_cell(path)
             own |= {
                 parse(url) for url in re.findall(r'"(https://github\.com/[\w.-]+/[\w.-]+)"', text)
             }
@@ -60,37 +72,50 @@ def own_addresses(root: Path) -> set[tuple[str, str]]:
     return own
 
 
+def own_sites(root: Path, own: set[tuple[str, str]]) -> set[str]:
+    """The site's address wherever the book speaks of it by a key, and those GitHub would give."""
+    config = (root / "_config.yml").read_text(encoding="utf-8")
+    named = re.findall(r"^\s*baseurl: *[\"']?(https://[^\s\"']+)", config, re.MULTILINE)
+    return {site(root), *named, *(pages(*repository) for repository in own)}
+
+
 def differences(root: Path = ROOT) -> list[str]:
     """Say of each place that differs from pyproject.toml what is wrong with it."""
     url, own = address(root), own_addresses(root)
+    sites, to_site = own_sites(root, own), parse_site(site(root))
     found = []
     for path in places(root):
         where, text = path.relative_to(root), path.read_text(encoding="utf-8")
-        for line, fresh in zip(
-            text.splitlines(), readdress(text, own, parse(url)).splitlines(), strict=True
-        ):
+        right = readdress(text, own, parse(url), sites, to_site)
+        for line, fresh in zip(text.splitlines(), right.splitlines(), strict=True):
             if line != fresh:
                 found.append(f"{where}: {line.strip()!r} does not name {url}")
         if path.name in MUST_NAME and url not in text:
             found.append(f"{where}: does not name {url}")
-        if path.suffix == ".ipynb":
-            cells = code_cells(read(path))
-            if not cells or cells[0].source != setup_cell(url):
-                found.append(f"{where}: its first code cell is not the set-up cell for {url}")
+        if path.name in MUST_NAME_SITE and to_site not in text:
+            found.append(f"{where}: does not name {to_site}")
+        if path.suffix == ".ipynb" and _first_code_cell(path)[2] != setup_cell(url):
+            found.append(f"{where}: its first code cell is not the set-up cell for {url}")
     return found
 
 
-def set_address(url: str, root: Path = ROOT) -> list[Path]:
-    """Write `url` to every place and return the files that changed.
+def set_address(url: str, root: Path = ROOT, site_url: str = "") -> list[Path]:
+    """Write `url`, and the address of its site, to every place; return the files that changed.
+
+    Args:
+        url: the repository's address.
+        root: the repository's folder.
+        site_url: the site's address; without one, where GitHub shows that repository's.
 
     Raises:
         BadAddressError: `url` is no GitHub repository's; nothing was written.
     """
     to, own = parse(url), own_addresses(root)
+    sites, to_site = own_sites(root, own), parse_site(site_url or pages(*to))
     changed = []
     for path in places(root):
         text = path.read_text(encoding="utf-8")
-        fresh = readdress(text, own, to)
+        fresh = readdress(text, own, to, sites, to_site)
         if fresh != text:
             _replace(path, fresh)
         is_other_cell = path.suffix == ".ipynb" and _write_setup_cell(path, forms(*to)[0])
@@ -106,47 +131,50 @@ def _replace(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
+def _first_code_cell(path: Path) -> tuple[dict, dict, str]:
+    """A notebook, the first of its cells with something to run, and that cell's source."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code" and (source := "".join(cell["source"])).strip():
+            return notebook, cell, source
+    return notebook, {}, ""
+
+
 def _write_setup_cell(path: Path, url: str) -> bool:
     """Bring the first code cell of a notebook to the template; True where it changed."""
-    notebook = read(path)
-    cells = code_cells(notebook)
-    if not cells or cells[0].source == setup_cell(url):
+    notebook, cell, source = _first_code_cell(path)
+    if not cell or source == setup_cell(url):
         return False
-    cells[0].source = setup_cell(url)
-    return write(notebook, path)
+    cell["source"] = setup_cell(url).splitlines(keepends=True)
+    text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False)
+    _replace(path, text + "\n")
+    return True
 
 
-@click.group()
-def cli() -> None:
-    """Keep the repository's address the same everywhere."""
-
-
-@cli.command()
 def check() -> None:
     """List each place that differs from pyproject.toml."""
-    try:
-        found = differences()
-    except BadAddressError as error:
-        sys.exit(str(error))
-    if found:
+    if found := differences():
         sys.exit(
             "\n".join([*found, f"{len(found)} places differ: make repository URL={address()}"])
         )
-    click.echo(f"every place names {address()}")
+    print(f"every place names {address()} and {site()}")
 
 
-@cli.command(name="set")
-@click.argument("url")
-def set_command(url: str) -> None:
-    """Set the address everywhere."""
+def main(arguments: list[str]) -> None:
+    """Do what the command line asks for."""
     try:
-        changed = set_address(url)
+        match arguments:
+            case ["check"]:
+                check()
+            case ["set", url, *rest] if len(rest) < 2:
+                for path in set_address(url, site_url="".join(rest)):
+                    print(f"changed {path.relative_to(ROOT)}")
+                print(f"repository: {address()}\nits site:   {site()}")
+            case _:
+                sys.exit(f"{__doc__}\nneither of these: {' '.join(arguments)}")
     except BadAddressError as error:
         sys.exit(str(error))
-    for path in changed:
-        click.echo(f"changed {path.relative_to(ROOT)}")
-    click.echo(f"repository: {address()}")
 
 
 if __name__ == "__main__":
-    cli(prog_name="python -m tools.repository")
+    main(sys.argv[1:])
