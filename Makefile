@@ -23,6 +23,7 @@ help:
 	@echo "make lint         ruff, mypy, oxlint, spelling, prose, claims, notebooks, address"
 	@echo "make lock         renew constraints.txt after a change of requirements.txt"
 	@echo "make repository URL=https://github.com/me/my-copy   set the address of your copy"
+	@echo "                  with REF=v1.0 its set-up cells keep to that tag"
 	@echo "make clean        remove what was built; .venv stays"
 	@echo "PYTHON=/path/to/python3.12 picks the Python (3.11, 3.12 or 3.13)"
 

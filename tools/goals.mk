@@ -76,4 +76,4 @@ lock: venv
 
 repository: venv
 	@[ -n "$(URL)" ] || { echo "no URL given: make repository URL=https://github.com/me/my-copy" > $(WHY); exit 1; }
-	@$(call try,$(PYTHON_IN) -m tools.repository set "$(URL)" 2> >(tee $(WHY) >&2),see above)
+	@$(call try,$(PYTHON_IN) -m tools.repository set "$(URL)" --ref "$(REF)" 2> >(tee $(WHY) >&2),see above)

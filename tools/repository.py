@@ -1,7 +1,9 @@
 """The repository's address: it stands in pyproject.toml, and this keeps every other place equal.
 
 ``python -m tools.repository check`` lists each place that differs;
-``python -m tools.repository set https://github.com/me/my-copy`` sets all of them.
+``python -m tools.repository set https://github.com/me/my-copy`` sets all of them. With ``--ref v1.0``
+the set-up cells install, and the Colab buttons open, what has this tag, and go on to do so while
+the repository moves on: a copy for a term.
 """
 
 import os
@@ -21,12 +23,22 @@ ROOT = Path(__file__).resolve().parent.parent
 MUST_NAME = ("README.md", "CITATION.cff", "_config.yml")
 MAY_NAME = ("CONTRIBUTING.md", "index.md")
 HOME = "pyproject.toml"
+# A tag, a branch or a commit, as git and a web address both take it.
+REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+BRANCH = re.compile(r"^(  branch: ).*$", re.MULTILINE)  # in _config.yml
+NEWEST = "main"
 
 
 def address(root: Path = ROOT) -> str:
     """Return the repository's address, from its one home."""
     project = tomllib.loads((root / HOME).read_text(encoding="utf-8"))["project"]
     return project["urls"]["Repository"]
+
+
+def pinned(root: Path = ROOT) -> str:
+    """Return the tag or commit that set-up cells install; "" where it is the newest."""
+    project = tomllib.loads((root / HOME).read_text(encoding="utf-8"))
+    return project["tool"]["maml_tutorial"]["ref"]
 
 
 def places(root: Path) -> list[Path]:
@@ -52,7 +64,7 @@ def own_addresses(root: Path) -> set[tuple[str, str]]:
         if path.suffix == ".ipynb":
             text = next((cell.source for cell in code_cells(read(path))), "")
             own |= {
-                parse(url) for url in re.findall(r'"(https://github\.com/[\w.-]+/[\w.-]+)"', text)
+                parse(url) for url in re.findall(r'"(https://github\.com/[\w.-]+/[\w.-]+)[@"]', text)
             }
         elif path.name in MUST_NAME:
             keys = r"^\s*(?:url|repository-code): *[\"']?(https://github\.com/[\w.-]+/[\w.-]+)"
@@ -62,7 +74,7 @@ def own_addresses(root: Path) -> set[tuple[str, str]]:
 
 def differences(root: Path = ROOT) -> list[str]:
     """Say of each place that differs from pyproject.toml what is wrong with it."""
-    url, own = address(root), own_addresses(root)
+    url, ref, own = address(root), pinned(root), own_addresses(root)
     found = []
     for path in places(root):
         where, text = path.relative_to(root), path.read_text(encoding="utf-8")
@@ -75,25 +87,34 @@ def differences(root: Path = ROOT) -> list[str]:
             found.append(f"{where}: does not name {url}")
         if path.suffix == ".ipynb":
             cells = code_cells(read(path))
-            if not cells or cells[0].source != setup_cell(url):
+            if not cells or cells[0].source != setup_cell(url, ref):
                 found.append(f"{where}: its first code cell is not the set-up cell for {url}")
+        if path.name == "_config.yml" and f"\n  branch: {ref or NEWEST}\n" not in text:
+            found.append(f"{where}: its branch is not {ref or NEWEST!r}, which Colab would open")
     return found
 
 
-def set_address(url: str, root: Path = ROOT) -> list[Path]:
-    """Write `url` to every place and return the files that changed.
+def set_address(url: str, root: Path = ROOT, ref: str = "") -> list[Path]:
+    """Write `url`, and what to install of it, to every place; return the files that changed.
 
     Raises:
-        BadAddressError: `url` is no GitHub repository's; nothing was written.
+        BadAddressError: `url` is no GitHub repository's, or `ref` no name; nothing was written.
     """
     to, own = parse(url), own_addresses(root)
+    if ref and not REF.fullmatch(ref):
+        raise BadAddressError(f"{ref!r} is no tag, branch or commit; give one like REF=v1.0")
     changed = []
     for path in places(root):
         text = path.read_text(encoding="utf-8")
         fresh = readdress(text, own, to)
+        if path.name == "_config.yml":
+            fresh = BRANCH.sub(rf"\g<1>{ref or NEWEST}", fresh)
+        elif path.name == HOME:
+            fresh = re.sub(r'^ref = "[^"]*"', f'ref = "{ref}"', fresh, flags=re.MULTILINE)
         if fresh != text:
             _replace(path, fresh)
-        is_other_cell = path.suffix == ".ipynb" and _write_setup_cell(path, forms(*to)[0])
+        cell = setup_cell(forms(*to)[0], ref)
+        is_other_cell = path.suffix == ".ipynb" and _write_setup_cell(path, cell)
         if is_other_cell or fresh != text:
             changed.append(path)
     return changed
@@ -106,13 +127,13 @@ def _replace(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
-def _write_setup_cell(path: Path, url: str) -> bool:
+def _write_setup_cell(path: Path, source: str) -> bool:
     """Bring the first code cell of a notebook to the template; True where it changed."""
     notebook = read(path)
     cells = code_cells(notebook)
-    if not cells or cells[0].source == setup_cell(url):
+    if not cells or cells[0].source == source:
         return False
-    cells[0].source = setup_cell(url)
+    cells[0].source = source
     return write(notebook, path)
 
 
@@ -137,15 +158,16 @@ def check() -> None:
 
 @cli.command(name="set")
 @click.argument("url")
-def set_command(url: str) -> None:
+@click.option("--ref", default="", help="A tag or commit to install and open; else the newest.")
+def set_command(url: str, ref: str) -> None:
     """Set the address everywhere."""
     try:
-        changed = set_address(url)
+        changed = set_address(url, ref=ref)
     except BadAddressError as error:
         sys.exit(str(error))
     for path in changed:
         click.echo(f"changed {path.relative_to(ROOT)}")
-    click.echo(f"repository: {address()}")
+    click.echo(f"repository: {address()}" + (f" at {ref}" if ref else ""))
 
 
 if __name__ == "__main__":
