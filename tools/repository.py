@@ -1,9 +1,9 @@
 """The repository's address: it stands in pyproject.toml, and this keeps every other place equal.
 
 ``python -m tools.repository check`` lists each place that differs;
-``python -m tools.repository set https://github.com/me/my-copy`` sets all of them. With ``--ref v1.0``
-the set-up cells install, and the Colab buttons open, what has this tag, and go on to do so while
-the repository moves on: a copy for a term.
+``python -m tools.repository set https://github.com/me/my-copy`` sets all of them. With
+``--ref v1.0`` the set-up cells install what has this tag, and the Colab buttons open it, while the
+repository moves on: a copy for a term.
 """
 
 import os
@@ -63,9 +63,8 @@ def own_addresses(root: Path) -> set[tuple[str, str]]:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".ipynb":
             text = next((cell.source for cell in code_cells(read(path))), "")
-            own |= {
-                parse(url) for url in re.findall(r'"(https://github\.com/[\w.-]+/[\w.-]+)[@"]', text)
-            }
+            addresses = re.findall(r'"(https://github\.com/[\w.-]+/[\w.-]+)[@"]', text)
+            own |= {parse(url) for url in addresses}
         elif path.name in MUST_NAME:
             keys = r"^\s*(?:url|repository-code): *[\"']?(https://github\.com/[\w.-]+/[\w.-]+)"
             own |= {parse(url) for url in re.findall(keys, text, re.MULTILINE)}
