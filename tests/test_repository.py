@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools.addresses import PLACEHOLDER, BadAddressError, parse
-from tools.repository import address, differences, pinned, places, set_address
+from tools.repository import address, differences, own_addresses, pinned, places, set_address
 from tools.setup_cell import setup_cell
 
 MINE = "https://github.com/me/our-book"
@@ -81,6 +81,12 @@ def test_a_set_up_cell_with_another_address_is_named_and_mended(copy: Path):
     assert any("99_other.ipynb" in line for line in differences(copy))
     set_address(address(copy), copy)
     assert differences(copy) == []
+
+
+def test_a_cell_that_keeps_to_a_tag_still_names_its_repository(copy: Path):
+    path = copy / "book" / "99_other.ipynb"
+    path.write_text(notebook_with(setup_cell(MINE, "v1.0")), encoding="utf-8")
+    assert parse(MINE) in own_addresses(copy)
 
 
 def test_a_set_up_cell_that_was_edited_is_brought_back_to_the_template(copy: Path):

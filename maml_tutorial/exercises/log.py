@@ -44,12 +44,11 @@ HEAD = ("exercise", "title", "best answer", "first solved (UTC)")
 
 
 def note(verdict: Verdict) -> Verdict:
-    """Write a verdict down, and hand it on; what was not attempted leaves no trace."""
-    if verdict.status != "not attempted":
-        name = verdict.exercise if verdict.kind == "Exercise" else f"hunt {verdict.exercise}"
-        solved = f"{datetime.now(UTC):%Y-%m-%d %H:%M}" if verdict.status == "correct" else ""
-        now = Entry(name, verdict.title, verdict.status, solved, version("maml_tutorial"))
-        LOG[name] = _better(LOG.get(name), now)
+    """Write the verdict on an attempt down, and hand it on."""
+    name = verdict.exercise if verdict.kind == "Exercise" else f"hunt {verdict.exercise}"
+    solved = f"{datetime.now(UTC):%Y-%m-%d %H:%M}" if verdict.status == "correct" else ""
+    now = Entry(name, verdict.title, verdict.status, solved, version("maml_tutorial"))
+    LOG[name] = _better(LOG.get(name), now)
     return verdict
 
 
