@@ -24,6 +24,7 @@ help:
 	@echo "make lint         ruff, mypy, oxlint, spelling, prose, claims, notebooks, address"
 	@echo "make lock         renew constraints.txt after a change of requirements.txt"
 	@echo "make repository URL=https://github.com/me/my-copy   set the address of your copy"
+	@echo "                  with REF=v1.0 its set-up cells keep to that tag"
 	@echo "make publish-check   what is left to do before your copy is published"
 	@echo "make publish-trial   publish a copy to this computer, step by step as the README says"
 	@echo "make clean        remove what was built; .venv stays"

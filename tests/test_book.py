@@ -3,6 +3,7 @@
 import doctest
 import re
 import sys
+import tomllib
 
 import pytest
 import yaml
@@ -117,6 +118,14 @@ def test_the_first_page_gives_times_for_exactly_the_chapters_that_are_written() 
     assert [int(row) for row in rows] == [int(found[1]) for found in chapters if found]
 
 
+def test_every_page_names_its_version_at_its_foot() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for name in ["index", *toc_files()]:
+        page = (built_book().html / f"{name}.html").read_text("utf-8")
+        foot = re.search(r'<div class="extra_footer">(.*?)</div>', page, re.DOTALL)[1]
+        assert f"Version {project['version']}: <a" in foot, name
+
+
 def test_figures_stand_in_the_page_itself() -> None:
     pages = [path.read_text("utf-8") for path in built_book().html.glob("book/*.html")]
     assert sum(page.count('<figure class="figure-svg">') for page in pages) > 0
@@ -204,6 +213,7 @@ def test_the_link_checker_names_each_planted_fault() -> None:
         "one_shot_game",
         "page_head",
         "records_table",
+        "version",
     ],
 )
 def test_the_examples_of_the_extension_hold(module: str, monkeypatch) -> None:

@@ -8,7 +8,15 @@ import pytest
 import yaml
 
 from tools.addresses import PLACEHOLDER, BadAddressError, parse, readdress
-from tools.repository import address, differences, places, set_address, site
+from tools.repository import (
+    address,
+    differences,
+    own_addresses,
+    pinned,
+    places,
+    set_address,
+    site,
+)
 from tools.setup_cell import setup_cell
 
 MINE = "https://github.com/me/our-book"
@@ -94,6 +102,12 @@ def test_a_set_up_cell_with_another_address_is_named_and_mended(copy: Path):
     assert any("99_other.ipynb" in line for line in differences(copy))
     set_address(address(copy), copy)
     assert differences(copy) == []
+
+
+def test_a_cell_that_keeps_to_a_tag_still_names_its_repository(copy: Path):
+    path = copy / "book" / "99_other.ipynb"
+    path.write_text(notebook_with(setup_cell(MINE, "v1.0")), encoding="utf-8")
+    assert parse(MINE) in own_addresses(copy)
 
 
 def test_a_set_up_cell_that_was_edited_is_brought_back_to_the_template(copy: Path):
@@ -230,6 +244,45 @@ def test_what_is_no_address_is_named_and_nothing_is_written(copy: Path, url: str
     with pytest.raises(BadAddressError, match="give one like") as error:
         set_address(url, copy)
     assert repr(url) in str(error.value)
+    assert {path: path.read_bytes() for path in places(copy)} == before
+
+
+def test_a_copy_for_a_term_installs_and_opens_its_tag_and_lets_go_of_it_again(copy: Path):
+    before = {path: content(path) for path in places(copy)}
+    old = address(copy)
+    set_address(old, copy, ref="v1.0")
+    assert pinned(copy) == "v1.0"
+    assert differences(copy) == []
+    notebooks = [path for path in places(copy) if path.suffix == ".ipynb"]
+    assert notebooks
+    for path in notebooks:
+        assert f"{address(copy)}@v1.0" in path.read_text(encoding="utf-8"), path
+    assert "\n  branch: v1.0\n" in (copy / "_config.yml").read_text(encoding="utf-8")
+    set_address(MINE, copy, ref="v1.1")  # another copy, another tag
+    assert differences(copy) == []
+    set_address(old, copy)
+    assert {path: content(path) for path in places(copy)} == before
+
+
+def content(path: Path) -> object:
+    """What a file says; of a notebook, whatever the order of its keys."""
+    text = path.read_text(encoding="utf-8")
+    return json.loads(text) if path.suffix == ".ipynb" else text
+
+
+def test_a_button_that_opens_another_branch_is_named_and_mended(copy: Path):
+    path = copy / "_config.yml"
+    path.write_text(path.read_text("utf-8").replace("branch: main", "branch: v0.9"), "utf-8")
+    assert any("branch is not 'main'" in line for line in differences(copy))
+    set_address(address(copy), copy)
+    assert differences(copy) == []
+
+
+@pytest.mark.parametrize("ref", ["v1 0", "-v1", '"; import os', "v1@2", "../x y"])
+def test_what_is_no_tag_is_named_and_nothing_is_written(copy: Path, ref: str):
+    before = {path: path.read_bytes() for path in places(copy)}
+    with pytest.raises(BadAddressError, match="give one like REF=v1.0"):
+        set_address(MINE, copy, ref=ref)
     assert {path: path.read_bytes() for path in places(copy)} == before
 
 

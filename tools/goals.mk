@@ -81,7 +81,7 @@ lock: venv
 repository:
 	@python=$$(WHY=$(WHY) bash tools/venv.sh find); \
 	[ -n "$(URL)" ] || { echo "no URL given: $$($$python -m tools.publish suggestion)" > $(WHY); exit 1; }; \
-	$(call try,$$python -m tools.repository set "$(URL)" $(if $(SITE),"$(SITE)") 2> >(tee $(WHY) >&2),see above)
+	$(call try,$$python -m tools.repository set "$(URL)" $(if $(SITE),"$(SITE)") $(if $(REF),"--ref=$(REF)") 2> >(tee $(WHY) >&2),see above)
 
 publish-check:
 	@python=$$(WHY=$(WHY) bash tools/venv.sh find); \

@@ -20,9 +20,8 @@ import click
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from tools.addresses import forms, parse
 from tools.notebooks.files import find_notebooks, read
-from tools.repository import ROOT, address
+from tools.repository import ROOT, site
 
 QUIZ = re.compile(r"^## Quiz$\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 ANSWER = re.compile(r"<details><summary>(.*?)</summary>\n\n(.*?)\n\n</details>", re.DOTALL)
@@ -198,9 +197,8 @@ def chapters() -> list[Path]:
 def whole_bank() -> bytes:
     """Return the bank of all chapters."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    site = forms(*parse(address()))[-1]
     asked = [question for page in chapters() for question in questions(page)]
-    return bank(asked, site, project["version"])
+    return bank(asked, site().rstrip("/"), project["version"])
 
 
 @click.command(help=__doc__)
