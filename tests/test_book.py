@@ -10,6 +10,8 @@ import yaml
 from book_site import ROOT, Built, build, built_book, fixture_book, head_findings, site_findings
 from fontTools.ttLib import TTFont
 
+from tools.repository import address, site
+
 FIXTURES = ROOT / "tests" / "fixtures"
 PLANTED = {
     "broken_link": "'nowhere.md'",
@@ -49,6 +51,21 @@ def test_every_link_and_anchor_of_the_site_leads_somewhere() -> None:
 
 def test_every_page_says_what_it_is_to_those_who_find_share_or_cite_it() -> None:
     assert head_findings(built_book().html) == []
+
+
+def test_every_page_names_the_address_of_its_own_and_of_what_its_buttons_open() -> None:
+    html, repository = built_book().html, address().removeprefix("https://github.com/")
+    for path in html.rglob("*.html"):
+        page, text = path.relative_to(html).as_posix(), path.read_text("utf-8")
+        shown = re.findall(r'"og:(?:url|image)" content="(.*?)"', text)
+        assert shown == [site() + page, site() + "_static/preview.png"], page
+        notebook = page.replace(".html", ".ipynb")
+        buttons = [
+            f'"https://colab.research.google.com/github/{repository}/blob/main/{notebook}"',
+            f'"https://mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/{notebook}"',
+        ]
+        is_notebook = (ROOT / notebook).is_file()
+        assert [button in text for button in buttons] == [is_notebook] * 2, page
 
 
 def test_a_page_that_does_not_is_named(tmp_path) -> None:

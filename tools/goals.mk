@@ -42,6 +42,9 @@ pdf: venv
 	@$(call try,$(PYTHON_IN) tools/print_pdf.py _build/singlehtml/index.html _build/book.pdf,no PDF: its reason is above)
 	@echo "pdf: $(CURDIR)/_build/book.pdf"
 
+quiz: venv
+	@$(call try,$(PYTHON_IN) -m tools.quiz_bank _build/quiz/maml_quiz.xml,a quiz is no question bank: see above; mend its cell)
+
 notebooks: venv
 	@$(call try,OMP_NUM_THREADS=1 $(PYTHON_IN) -m tools.notebooks run --jobs $(JOBS),a notebook did not run to its end: its name and cell are above; mend the cell and run make notebooks again)
 	@echo "notebooks: all executed; git diff shows which outputs changed"
@@ -74,6 +77,15 @@ bench: venv
 lock: venv
 	@$(call try,$(PYTHON_IN) tools/lock.py,pip could not resolve requirements.txt: its words are above)
 
-repository: venv
-	@[ -n "$(URL)" ] || { echo "no URL given: make repository URL=https://github.com/me/my-copy" > $(WHY); exit 1; }
-	@$(call try,$(PYTHON_IN) -m tools.repository set "$(URL)" --ref "$(REF)" 2> >(tee $(WHY) >&2),see above)
+# These two need no .venv: who publishes a copy need not install torch first.
+repository:
+	@python=$$(WHY=$(WHY) bash tools/venv.sh find); \
+	[ -n "$(URL)" ] || { echo "no URL given: $$($$python -m tools.publish suggestion)" > $(WHY); exit 1; }; \
+	$(call try,$$python -m tools.repository set "$(URL)" $(if $(SITE),"$(SITE)") $(if $(REF),"--ref=$(REF)") 2> >(tee $(WHY) >&2),see above)
+
+publish-check:
+	@python=$$(WHY=$(WHY) bash tools/venv.sh find); \
+	$(call try,$$python -m tools.publish 2> >(tee $(WHY) >&2),see above)
+
+publish-trial: venv
+	@$(call try,$(PYTHON_IN) -m pytest -q -s tests/publish_trial.py,a step of publishing failed: its name is above)
