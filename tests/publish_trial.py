@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +72,7 @@ def steps_of_the_readme() -> str:
     text = (ROOT / "README.md").read_text("utf-8")
     section = text[text.index("\n## Publish your own copy") :].partition("\n## Licence")[0]
     (commands,) = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
-    return commands
+    return textwrap.dedent(commands.rpartition("\n")[0])
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +139,10 @@ def copy(
     python = Path(sys.executable)
     environment = environment | {"PATH": f"{python.parent}{os.pathsep}{environment['PATH']}"}
     clone = work / "maml"
-    for line in steps_of_the_readme().splitlines():
-        line = line.replace("me/my-copy", repository)
-        if line.startswith("make repository") and site_given:
-            line += f" SITE={site_given}"
+    for line in steps_of_the_readme().replace("me/my-copy", repository).splitlines():
+        given = f" SITE={site_given}" if site_given and line.startswith("make repository") else ""
         where = clone if clone.exists() else work
-        timed(line, "bash", "-c", line, cwd=where, env=environment)
+        timed(line + given, "bash", "-c", line + given, cwd=where, env=environment)
     fresh = work / "runner"
     timed("GitHub: checkout", "git", "clone", "-q", bare, fresh, env=environment)
     start = time.monotonic()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.addresses import PLACEHOLDER
 from tools.order import rows
 
 HOUSE = ("Makefile", "requirements.txt", "constraints.txt", "pyproject.toml", "README.md")
@@ -57,6 +58,15 @@ def whole_venv(house: Path, python: str) -> None:
     stamp = f"{house}\n" + "".join((house / name).read_text(encoding="utf-8") for name in parts)
     stamp = re.sub("^(Repository|Documentation) = .*\n", "", stamp, flags=re.MULTILINE)
     (house / ".venv/.complete").write_text(stamp, encoding="utf-8")
+
+
+def set_urls(house: Path, repository: str) -> None:
+    """Give the project another address."""
+    project = house / "pyproject.toml"
+    text = project.read_text("utf-8")
+    for key, url in {"Repository": repository, "Documentation": "https://x.example.org/"}.items():
+        text = re.sub(f"^{key} = .*$", f'{key} = "{url}"', text, flags=re.MULTILINE)
+    project.write_text(text, "utf-8")
 
 
 def test_make_alone_lists_the_commands(house: Path):
@@ -253,18 +263,18 @@ def test_setting_the_address_without_one_says_how(house: Path):
 def test_publishing_installs_nothing(house: Path, goal: str):
     shutil.copy(house / "README.md", house / "_config.yml")
     shutil.copy(house / "README.md", house / "CITATION.cff")
+    set_urls(house, f"https://github.com/{PLACEHOLDER}/book")  # a copy has its own by now
     python = program(house / "bare", f'exec "{sys.executable}" -S "$@"')  # no installed package
     done = make(house, goal, f"PYTHON={python}", URL="https://github.com/me/other")
     assert not (house / ".venv").exists()
     assert "Error" not in done.stderr.replace("] Error 1", "")
     assert ("its site:   https://me.github.io/other/" in done.stdout) == (goal == "repository")
-    assert ("files name YOUR_ACCOUNT" in done.stdout) == (goal == "publish-check")
+    assert (f"files name {PLACEHOLDER}" in done.stdout) == (goal == "publish-check")
 
 
 def test_another_address_installs_nothing_anew(house: Path):
     whole_venv(house, "echo 3.12")
-    project = house / "pyproject.toml"
-    project.write_text(project.read_text("utf-8").replace("YOUR_ACCOUNT/maml", "me/other"), "utf-8")
+    set_urls(house, "https://github.com/me/another-one")
     done = make(house, "setup")
     assert done.returncode == 0, done.stderr
     assert "Installing" not in done.stdout

@@ -12,8 +12,18 @@ import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tools.addresses import PLACEHOLDER
-from tools.publish import API, Answer, main, on_github, on_the_site, points, suggestion, unset
-from tools.repository import ROOT, address, places, set_address
+from tools.publish import (
+    API,
+    Answer,
+    Point,
+    main,
+    on_github,
+    on_the_site,
+    points,
+    suggestion,
+    unset,
+)
+from tools.repository import address, places, set_address
 from tools.setup_cell import setup_cell
 
 MINE = "https://github.com/me/my-copy"
@@ -156,11 +166,11 @@ def test_a_site_that_shows_no_book_or_another_one_is_named(clone: Path) -> None:
 
 
 def test_the_command_ends_with_what_is_left(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    listed = {"In git": [*points(ROOT, nobody)["In the files"]]}
+    listed = {"In git": [Point(True, "so"), Point(False, "not so")]}
     monkeypatch.setattr("tools.publish.points", lambda ask: listed)
     with pytest.raises(SystemExit, match="^1 to do, 0 to look at"):
         main()
-    assert "  to do " in capsys.readouterr().out
+    assert "  ok    so\n  to do not so\n" in capsys.readouterr().out
 
 
 def test_only_files_that_the_address_reaches_name_the_placeholder(root: Path) -> None:
