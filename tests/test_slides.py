@@ -195,12 +195,21 @@ def test_a_printed_deck_has_a_page_for_each_slide(browser, slides: Path, tmp_pat
     (folder / "_static").symlink_to(slides / "_static")
     shutil.copy(slides / "05_the_inner_loop.html", folder)
     (pdf,) = print_decks(browser, [folder / "05_the_inner_loop.html"])
-    pages = [page.extract_text() for page in PdfReader(pdf).pages]
+    pages, lefts = [], []
+
+    def where(text: str, matrix: list[float], place: list[float], *_: object) -> None:
+        if text.strip():
+            lefts.append(place[4] * matrix[0] + matrix[4])
+
+    for page in PdfReader(pdf).pages:
+        pages.append(page.extract_text(visitor_text=where))
     titles = re.findall(r"^#+ (.+)$", source("05_the_inner_loop"), re.MULTILINE)
     assert len(pages) == len(titles)
     for title, page in zip(titles, pages, strict=True):
         assert title.split()[0].replace("’", "'") in page.replace("’", "'"), title
     assert "overwrites nothing" in " ".join(pages[-1].split())
+    margin = 48 * 72 / 96  # points: it is kept on paper, in front of every heading
+    assert sum(abs(left - margin) < 1 for left in lefts) >= len(pages)
 
 
 @pytest.fixture(scope="module")
