@@ -325,9 +325,9 @@ class Lay(SphinxTransform):
                 self.typed(note)
 
     def imprint(self) -> str:
-        """Name and version of the course."""
+        """Name, version and licence of the course."""
         project = tomllib.loads((outputs.ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-        return f"Learning to Learn: MAML, step by step · version {project['version']}"
+        return f"Learning to Learn: MAML, step by step · version {project['version']} · CC BY 4.0"
 
     def typed(self, part: nodes.Element) -> None:
         """Warn of numbers that were typed and that something was measured for."""
