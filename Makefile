@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-GOALS := setup book check test lint notebooks serve pdf slides bench lock repository
+GOALS := setup book check test lint notebooks serve pdf slides quiz bench lock repository publish-check publish-trial
 # What a goal that failed has to say. Make's own error is always the last line printed, so the outer
 # half of this file runs the goal in a second make and then quotes these words in that error.
 WHY = .make/why-$(INNER_GOAL)
@@ -20,10 +20,14 @@ help:
 	@echo "make notebooks    run all notebooks again and keep their outputs"
 	@echo "make pdf          the book as one PDF (needs Chromium)"
 	@echo "make slides       slides of every chapter, HTML and PDF, in _build/slides (needs Chromium)"
+	@echo "make quiz         the quizzes as a question bank in Moodle's XML"
 	@echo "make bench        time a meta-step; renews its record, meta_step.json"
 	@echo "make lint         ruff, mypy, oxlint, spelling, prose, claims, notebooks, address"
 	@echo "make lock         renew constraints.txt after a change of requirements.txt"
 	@echo "make repository URL=https://github.com/me/my-copy   set the address of your copy"
+	@echo "                  with REF=v1.0 its set-up cells keep to that tag"
+	@echo "make publish-check   what is left to do before your copy is published"
+	@echo "make publish-trial   publish a copy to this computer, step by step as the README says"
 	@echo "make clean        remove what was built; .venv stays"
 	@echo "PYTHON=/path/to/python3.12 picks the Python (3.11, 3.12 or 3.13)"
 

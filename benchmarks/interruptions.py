@@ -154,6 +154,8 @@ def disturbed(way: str, folder: Path, chance: random.Random, seconds: float) -> 
     if way not in ("damaged checkpoint", "foreign checkpoint"):
         whole(folder)
     if record.exists() and not checkpoint.exists():
+        if status == -signal.SIGKILL:  # the last thing to go: the name's next run takes it away
+            (folder / f".{NAME}.lock").unlink(missing_ok=True)
         return "after its end"
     if status == 0:
         raise RuntimeError(f"{way}: it says that it is finished, and is not: {said}")

@@ -94,7 +94,7 @@ def addresses(soup: BeautifulSoup) -> Iterator[tuple[str, str, bool]]:
     for tag in soup.find_all(["a", "use"], href=True):
         yield tag.name, tag["href"], False
     for tag in soup.find_all("link", href=True):
-        yield "link", tag["href"], True
+        yield "link", tag["href"], "canonical" not in tag.get("rel", [])  # that one only says
     for name in LOADED:
         for tag in soup.find_all(name, src=True):
             yield name, tag["src"], True

@@ -3,11 +3,14 @@
 import doctest
 import re
 import sys
+import tomllib
 
 import pytest
 import yaml
 from book_site import ROOT, Built, build, built_book, fixture_book, head_findings, site_findings
 from fontTools.ttLib import TTFont
+
+from tools.repository import address, site
 
 FIXTURES = ROOT / "tests" / "fixtures"
 PLANTED = {
@@ -48,6 +51,21 @@ def test_every_link_and_anchor_of_the_site_leads_somewhere() -> None:
 
 def test_every_page_says_what_it_is_to_those_who_find_share_or_cite_it() -> None:
     assert head_findings(built_book().html) == []
+
+
+def test_every_page_names_the_address_of_its_own_and_of_what_its_buttons_open() -> None:
+    html, repository = built_book().html, address().removeprefix("https://github.com/")
+    for path in html.rglob("*.html"):
+        page, text = path.relative_to(html).as_posix(), path.read_text("utf-8")
+        shown = re.findall(r'"og:(?:url|image)" content="(.*?)"', text)
+        assert shown == [site() + page, site() + "_static/preview.png"], page
+        notebook = page.replace(".html", ".ipynb")
+        buttons = [
+            f'"https://colab.research.google.com/github/{repository}/blob/main/{notebook}"',
+            f'"https://mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/{notebook}"',
+        ]
+        is_notebook = (ROOT / notebook).is_file()
+        assert [button in text for button in buttons] == [is_notebook] * 2, page
 
 
 def test_a_page_that_does_not_is_named(tmp_path) -> None:
@@ -98,6 +116,14 @@ def test_the_first_page_gives_times_for_exactly_the_chapters_that_are_written() 
     rows = re.findall(r"^\| (\d+) \| \[.*\bmin\b.*\bs \|$", first, re.MULTILINE)
     chapters = [re.match(r"book/(\d+)_", name) for name in toc_files()]
     assert [int(row) for row in rows] == [int(found[1]) for found in chapters if found]
+
+
+def test_every_page_names_its_version_at_its_foot() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for name in ["index", *toc_files()]:
+        page = (built_book().html / f"{name}.html").read_text("utf-8")
+        foot = re.search(r'<div class="extra_footer">(.*?)</div>', page, re.DOTALL)[1]
+        assert f"Version {project['version']}: <a" in foot, name
 
 
 def test_figures_stand_in_the_page_itself() -> None:
@@ -187,6 +213,7 @@ def test_the_link_checker_names_each_planted_fault() -> None:
         "one_shot_game",
         "page_head",
         "records_table",
+        "version",
     ],
 )
 def test_the_examples_of_the_extension_hold(module: str, monkeypatch) -> None:

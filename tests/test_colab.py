@@ -35,7 +35,8 @@ from tools.notebooks.run import execute
 CHAPTERS = [path for path in find_notebooks() if path.parent.name == "book"]
 # Between them they use all that could differ there: figures, games, widgets, weights, records, the
 # lack of Omniglot. Of each chapter all imports are run, and all records and weights are read.
-WHOLE = ("01", "03", "04")
+# `COLAB_CHAPTERS="09 10"` names others; once a week all run in Colab's own image (colab.yml).
+WHOLE = tuple(os.environ.get("COLAB_CHAPTERS", "01 03 04").split())
 READERS = {"load_benchmark", "load_record", "load_weights"}
 ROOTS = ("torch", "torchvision", "matplotlib", "pip")
 # As Colab has them; their front-end parts and a notebook server are not needed to run a cell.

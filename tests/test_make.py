@@ -55,6 +55,7 @@ def whole_venv(house: Path, python: str) -> None:
     program(house / ".venv/bin/python", python)
     parts = ("requirements.txt", "constraints.txt", "pyproject.toml")
     stamp = f"{house}\n" + "".join((house / name).read_text(encoding="utf-8") for name in parts)
+    stamp = re.sub("^(Repository|Documentation) = .*\n", "", stamp, flags=re.MULTILINE)
     (house / ".venv/.complete").write_text(stamp, encoding="utf-8")
 
 
@@ -244,9 +245,29 @@ def test_the_check_names_modules_that_there_are(root: Path):
 
 
 def test_setting_the_address_without_one_says_how(house: Path):
-    whole_venv(house, "echo 3.12")
-    done = make(house, "repository")
+    done = make(house, "repository", f"PYTHON={sys.executable}")
     assert "no URL given: make repository URL=https://github.com/me/my-copy" in last_line(done)
+
+
+@pytest.mark.parametrize("goal", ["repository", "publish-check"])
+def test_publishing_installs_nothing(house: Path, goal: str):
+    shutil.copy(house / "README.md", house / "_config.yml")
+    shutil.copy(house / "README.md", house / "CITATION.cff")
+    python = program(house / "bare", f'exec "{sys.executable}" -S "$@"')  # no installed package
+    done = make(house, goal, f"PYTHON={python}", URL="https://github.com/me/other")
+    assert not (house / ".venv").exists()
+    assert "Error" not in done.stderr.replace("] Error 1", "")
+    assert ("its site:   https://me.github.io/other/" in done.stdout) == (goal == "repository")
+    assert ("files name YOUR_ACCOUNT" in done.stdout) == (goal == "publish-check")
+
+
+def test_another_address_installs_nothing_anew(house: Path):
+    whole_venv(house, "echo 3.12")
+    project = house / "pyproject.toml"
+    project.write_text(project.read_text("utf-8").replace("YOUR_ACCOUNT/maml", "me/other"), "utf-8")
+    done = make(house, "setup")
+    assert done.returncode == 0, done.stderr
+    assert "Installing" not in done.stdout
 
 
 def test_clean_keeps_the_venv(house: Path):

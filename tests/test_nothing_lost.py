@@ -118,6 +118,7 @@ def test_two_runs_of_one_name_in_one_folder_are_one_too_many(tmp_path, monkeypat
 def test_what_a_killed_run_left_half_written_is_taken_away_and_nothing_else(tmp_path, monkeypatch):
     few_tests(monkeypatch, presets.Sinusoid, 100)
     own, others = ".sinusoid-k5.json.x1.part", ".sinusoid-k5-pretrained.json.x1.part"
+    (tmp_path / ".sinusoid-k5.lock").touch()  # killed as the last thing it did
     for name in (own, others):
         (tmp_path / name).touch()
     train = ("train", "sinusoid-k5", "--meta-steps", 1, "--output", tmp_path)

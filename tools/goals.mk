@@ -50,6 +50,9 @@ slides: decks
 	@$(call try,$(PYTHON_IN) -m tools.slides pdf,no PDF: its reason is above)
 	@echo "slides: open $(CURDIR)/_build/slides/index.html; each deck's PDF lies beside it"
 
+quiz: venv
+	@$(call try,$(PYTHON_IN) -m tools.quiz_bank _build/quiz/maml_quiz.xml,a quiz is no question bank: see above; mend its cell)
+
 notebooks: venv
 	@$(call try,OMP_NUM_THREADS=1 $(PYTHON_IN) -m tools.notebooks run --jobs $(JOBS),a notebook did not run to its end: its name and cell are above; mend the cell and run make notebooks again)
 	@echo "notebooks: all executed; git diff shows which outputs changed"
@@ -82,6 +85,15 @@ bench: venv
 lock: venv
 	@$(call try,$(PYTHON_IN) tools/lock.py,pip could not resolve requirements.txt: its words are above)
 
-repository: venv
-	@[ -n "$(URL)" ] || { echo "no URL given: make repository URL=https://github.com/me/my-copy" > $(WHY); exit 1; }
-	@$(call try,$(PYTHON_IN) -m tools.repository set "$(URL)" 2> >(tee $(WHY) >&2),see above)
+# These two need no .venv: who publishes a copy need not install torch first.
+repository:
+	@python=$$(WHY=$(WHY) bash tools/venv.sh find); \
+	[ -n "$(URL)" ] || { echo "no URL given: $$($$python -m tools.publish suggestion)" > $(WHY); exit 1; }; \
+	$(call try,$$python -m tools.repository set "$(URL)" $(if $(SITE),"$(SITE)") $(if $(REF),"--ref=$(REF)") 2> >(tee $(WHY) >&2),see above)
+
+publish-check:
+	@python=$$(WHY=$(WHY) bash tools/venv.sh find); \
+	$(call try,$$python -m tools.publish 2> >(tee $(WHY) >&2),see above)
+
+publish-trial: venv
+	@$(call try,$(PYTHON_IN) -m pytest -q -s tests/publish_trial.py,a step of publishing failed: its name is above)

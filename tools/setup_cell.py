@@ -19,11 +19,12 @@ if importlib.util.find_spec("maml_tutorial") is None:
 """
 
 
-def setup_cell(repository: str) -> str:
+def setup_cell(repository: str, ref: str = "") -> str:
     """Return the source of the set-up cell for one repository address.
 
     Args:
         repository: Address to install the package from, such as ``https://github.com/me/book``.
+        ref: A tag, branch or commit to install; "" for what is newest.
 
     Returns:
         Source of the notebook's first code cell, without a final newline.
@@ -31,5 +32,7 @@ def setup_cell(repository: str) -> str:
     Example:
         >>> setup_cell("https://github.com/me/book").splitlines()[1:3]
         ['import importlib.util', 'import os']
+        >>> setup_cell("https://github.com/me/book", "v1.0").splitlines()[4]
+        'REPOSITORY = "https://github.com/me/book@v1.0"'
     """
-    return TEMPLATE.format(repository=repository)
+    return TEMPLATE.format(repository=f"{repository}@{ref}" if ref else repository)

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Make .venv from requirements.txt, or say in one line why it cannot be made.
 #
-#   PYTHON=/path/to/python3.12 WHY=file tools/venv.sh
+#   PYTHON=/path/to/python3.12 WHY=file tools/venv.sh [find]
+#
+# With `find` it only prints a Python of an allowed version: that of .venv, where there is one.
 #
 # .venv/.complete is written last and holds what the environment was made from, so that a half-made
 # one is never taken for whole, and one whose pins have changed is brought up to date.
@@ -40,7 +42,8 @@ find_python() {
 
 made_from() { # all that decides what is in the environment, its place included
     pwd
-    cat requirements.txt constraints.txt pyproject.toml
+    cat requirements.txt constraints.txt
+    grep -vE '^(Repository|Documentation) = ' pyproject.toml # another address installs nothing else
 }
 
 explain() { # the reason, read from pip's own words
@@ -56,6 +59,12 @@ explain() { # the reason, read from pip's own words
     fi
     fail "pip could not install requirements.txt (its words are above and in $LOG): mend what it names and run the same command again"
 }
+
+if [[ ${1:-} == find ]]; then
+    [[ -n ${PYTHON:-} ]] || ! allowed "$(version_of $VENV/bin/python)" || PYTHON=$VENV/bin/python
+    find_python
+    exit
+fi
 
 if [[ -f $STAMP ]] && made_from | cmp -s - "$STAMP" && [[ -n $(version_of $VENV/bin/python) ]] &&
     [[ -z ${PYTHON:-} || $(version_of "$PYTHON") == $(version_of $VENV/bin/python) ]]; then

@@ -18,6 +18,7 @@ from records_table import RecordsTable
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
+from version import setup_version
 
 logger = logging.getLogger(__name__)
 
@@ -180,6 +181,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     setup_api(app)
     setup_mathml(app)
     setup_page_head(app)
+    setup_version(app)
     app.add_post_transform(InlineFigures)
     app.connect("build-finished", slim_site)
     app.connect("doctree-read", warn_of_errors)

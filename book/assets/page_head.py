@@ -4,7 +4,6 @@ import re
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import yaml
 from docutils import nodes
@@ -74,17 +73,6 @@ def bibtex(page: str, title: str, *, book: str, author: str, year: str, url: str
     return f"@{'book' if whole else 'incollection'}{{{key},\n{entry}\n}}"
 
 
-def pages_address(repository: str) -> str:
-    """Return where GitHub shows the site of a repository.
-
-    Example:
-        >>> pages_address("https://github.com/me/my-copy")
-        'https://me.github.io/my-copy/'
-    """
-    owner, _, name = urlsplit(repository).path.strip("/").partition("/")
-    return f"https://{owner}.github.io/{name}/"
-
-
 def meta_tags(*, title: str, told: str, book: str, site: str, page: str) -> str:
     """Return the tags of a page's head that search engines and those who share it read.
 
@@ -122,7 +110,7 @@ def introduce_page(app: Sphinx, page: str, template: str, context: dict, doctree
         return
     book, repository = app.config.html_title, app.config.html_theme_options["repository_url"]
     title = unescape(re.sub("<[^>]+>", "", context.get("title", ""))) or OWN_TITLES.get(page, book)
-    site = app.config.html_baseurl or pages_address(repository)
+    site = app.config.html_baseurl.rstrip("/") + "/"
     told = description(doctree, title, book)
     context["metatags"] = context.get("metatags", "") + meta_tags(
         title=title, told=told, book=book, site=site, page=page

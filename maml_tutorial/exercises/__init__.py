@@ -21,6 +21,7 @@ from maml_tutorial.exercises import (
     chapter_15,
 )
 from maml_tutorial.exercises.hunts import hunt
+from maml_tutorial.exercises.log import progress
 from maml_tutorial.exercises.registry import check, exercise
 from maml_tutorial.exercises.verdict import Verdict
 
@@ -44,4 +45,5 @@ __all__ = [
     "check",
     "exercise",
     "hunt",
+    "progress",
 ]

@@ -3,7 +3,8 @@
 from types import EllipsisType
 from typing import NamedTuple
 
-from maml_tutorial.exercises.verdict import Verdict
+from maml_tutorial.exercises.log import note
+from maml_tutorial.exercises.verdict import Status, Verdict
 
 ITEMS = ("hand", "loop", "bits", "one task", "six", "length", "curvature", "numbering")
 
@@ -101,7 +102,8 @@ def hunt(number: int, *, line: int | EllipsisType = ..., item: str | EllipsisTyp
     if line is ... and item is ...:
         return Verdict(str(number), sought.title, "not attempted", kind="Hunt")
     hint = _hint(sought, line, item)
-    return Verdict(str(number), sought.title, "hint" if hint else "correct", hint, kind="Hunt")
+    status: Status = "hint" if hint else "correct"
+    return note(Verdict(str(number), sought.title, status, hint, kind="Hunt"))
 
 
 def _hint(sought: Hunt, line: int | EllipsisType, item: str | EllipsisType) -> str:

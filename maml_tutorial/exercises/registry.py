@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maml_tutorial.exercises.answers import NotAttemptedError, PartlyAttemptedError, prepare
+from maml_tutorial.exercises.log import note
 from maml_tutorial.exercises.verdict import Verdict
 
 Checker = Callable[..., str | None]
@@ -78,7 +79,7 @@ def check(exercise_id: str, answer: object) -> Verdict:
         hint = "One part is done, another is still `...`."
     except (Exception, SystemExit) as error:
         hint = _explain(error)
-    return Verdict(exercise_id, title, "hint" if hint else "correct", hint or "")
+    return note(Verdict(exercise_id, title, "hint" if hint else "correct", hint or ""))
 
 
 def _explain(error: BaseException) -> str:

@@ -16,7 +16,7 @@ NAMES = re.compile(
     r"\b(?:chapters?|exercises?|sections?|figures?|tables?|equations?|parts?|python|torch|"
     r"questions?|rows?|lines?|cells?|seeds?|version|§)"
     r"\s*\d[\d.]*(?:(?:,| and| or| to|–|-)\s*\d[\d.]*)*|CC BY 4\.0|"
-    r"\*\*Time\*\*.*|\b(?:19|20)\d\d\b|\d+-(?:way|shot)|^#+.*$|^\s*\d+\.\s|\*\*\d+\.|"
+    r"\*\*Time\*\*.*|\b\d:\d\d\b|\b(?:19|20)\d\d\b|\d+-(?:way|shot)|^#+.*$|^\s*\d+\.\s|\*\*\d+\.|"
     r"\bnever (?:been )?(?:seen?|met|heard|looked|shown|trained|called|built)\b",
     re.I | re.M,
 )

@@ -15,9 +15,9 @@ SPEAKS = {"print", "show", "check", "display"}  # a cell that ends in one of the
 @cache
 def expected_setup_cell() -> str:
     """The set-up cell with this repository's address."""
-    from tools.repository import address  # here, because that module imports this package
+    from tools.repository import address, pinned  # here, because that module imports this package
 
-    return setup_cell(address())
+    return setup_cell(address(), pinned())
 
 
 @cache

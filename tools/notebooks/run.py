@@ -1,6 +1,7 @@
 """Execute a notebook in a fresh kernel; its file changes only when every cell ran."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from nbclient import NotebookClient
@@ -17,8 +18,16 @@ class NotebookFailedError(RuntimeError):
     """A cell did not run to its end."""
 
 
-def execute(notebook: NotebookNode, path: Path, *, kernel: str = "python3") -> NotebookNode:
+def execute(
+    notebook: NotebookNode, path: Path, *, kernel: str = "python3", **hooks: Callable[..., None]
+) -> NotebookNode:
     """Run all cells of ``notebook`` with ``path``'s folder as working directory.
+
+    Args:
+        notebook: Its outputs are made anew.
+        path: Where it stands.
+        kernel: Name of the kernel.
+        hooks: What nbclient is to call, such as ``on_cell_executed``.
 
     Raises:
         NotebookFailedError: Names the notebook, the cell and the exception.
@@ -32,6 +41,7 @@ def execute(notebook: NotebookNode, path: Path, *, kernel: str = "python3") -> N
         kernel_name=kernel,
         extra_arguments=["--log-level=ERROR"],  # newer kernels warn of plain TCP; it is local
         resources={"metadata": {"path": str(path.parent)}},
+        **hooks,
     )
     try:
         client.execute()
