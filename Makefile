@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-GOALS := setup book check test lint notebooks serve pdf quiz bench lock repository publish-check publish-trial
+GOALS := setup book check test lint notebooks serve pdf slides quiz bench lock repository publish-check publish-trial
 # What a goal that failed has to say. Make's own error is always the last line printed, so the outer
 # half of this file runs the goal in a second make and then quotes these words in that error.
 WHY = .make/why-$(INNER_GOAL)
@@ -19,6 +19,7 @@ help:
 	@echo "make test         everything that must hold: lint, tests, notebooks, book, browser"
 	@echo "make notebooks    run all notebooks again and keep their outputs"
 	@echo "make pdf          the book as one PDF (needs Chromium)"
+	@echo "make slides       slides of every chapter, HTML and PDF, in _build/slides (needs Chromium)"
 	@echo "make quiz         the quizzes as a question bank in Moodle's XML"
 	@echo "make bench        time a meta-step; renews its record, meta_step.json"
 	@echo "make lint         ruff, mypy, oxlint, spelling, prose, claims, notebooks, address"

@@ -15,7 +15,7 @@ BROWSERS := chromium chromium-browser google-chrome
 # $(call try,COMMAND,WORDS): run it; where it fails, leave the words for the last line.
 try = { $(1); } || { [ -s $(WHY) ] || echo "$(2)" > $(WHY); exit 1; }
 
-.PHONY: $(GOALS) venv html
+.PHONY: $(GOALS) venv html decks
 .DEFAULT_GOAL := $(INNER_GOAL)
 
 venv:
@@ -42,6 +42,14 @@ pdf: venv
 	@$(call try,$(PYTHON_IN) tools/print_pdf.py _build/singlehtml/index.html _build/book.pdf,no PDF: its reason is above)
 	@echo "pdf: $(CURDIR)/_build/book.pdf"
 
+decks: venv
+	@rm -rf _build/slides
+	@$(call try,OMP_NUM_THREADS=1 $(PYTHON_IN) -m tools.slides html,a slide asks for what its notebook does not show: each is above with its file and line; mend it there)
+
+slides: decks
+	@$(call try,$(PYTHON_IN) -m tools.slides pdf,no PDF: its reason is above)
+	@echo "slides: open $(CURDIR)/_build/slides/index.html; each deck's PDF lies beside it"
+
 quiz: venv
 	@$(call try,$(PYTHON_IN) -m tools.quiz_bank _build/quiz/maml_quiz.xml,a quiz is no question bank: see above; mend its cell)
 
@@ -53,7 +61,7 @@ lint: venv
 	@$(call try,$(PYTHON_IN) -m ruff check --quiet .,ruff found a fault: see above; much mends itself with .venv/bin/ruff check --fix)
 	@$(call try,$(PYTHON_IN) -m ruff format --check --quiet .,the files named by .venv/bin/ruff format --check are not formatted: run .venv/bin/ruff format)
 	@$(call try,$(PYTHON_IN) -m mypy --no-error-summary,a type is wrong: see above; mend it there (the settings are [tool.mypy] in pyproject.toml))
-	@$(call try,$(BIN)/oxlint --deny-warnings --quiet maml_tutorial book/assets,a script has a fault: see above; mend it there)
+	@$(call try,$(BIN)/oxlint --deny-warnings --quiet maml_tutorial book/assets course,a script has a fault: see above; mend it there)
 	@$(call try,$(BIN)/codespell,a word is misspelt: see above; a true word goes into ignore-words-list in pyproject.toml)
 	@$(call try,$(PYTHON_IN) -m tools.prose,proselint would write a sentence otherwise: each line above quotes its start; mend it or extend TASTE in tools/prose.py)
 	@$(call try,$(PYTHON_IN) -m tools.claims,a claim of the book has no source: give it a cell or a record or a citation; or its reason in tools/claims/reasons.toml)
@@ -66,8 +74,8 @@ check: lint
 	@$(call try,$(PYTEST) -m "not slow" $(MATHS_TESTS),$(TEST_FAILED))
 	@echo "check: lint is clean and the mathematics holds; make test checks the rest"
 
-test: lint html
-	@$(call try,BOOK_HTML=_build/html $(PYTEST) --junit-xml .make/tests.xml,$(TEST_FAILED))
+test: lint html decks
+	@$(call try,BOOK_HTML=_build/html SLIDES_HTML=_build/slides $(PYTEST) --junit-xml .make/tests.xml,$(TEST_FAILED))
 	@$(call try,$(PYTEST) --dist loadscope --nbval-lax --junit-xml .make/cells.xml book,a notebook cell failed: it is named above; mend it and run make notebooks)
 	@$(PYTHON_IN) tools/summary.py .make/tests.xml .make/cells.xml
 

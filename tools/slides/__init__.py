@@ -1,0 +1,1 @@
+"""Slides of every chapter, made of what its executed notebook shows."""
