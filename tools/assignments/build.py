@@ -1,0 +1,74 @@
+"""From a set and a student number to two versions: the student's zip, and the instructor's folder."""
+
+import contextlib
+import io
+import shutil
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+from tools.assignments.source import master
+
+DATE = (2020, 1, 1, 0, 0, 0)  # of every file in a zip: the same source, the same bytes
+
+
+class Built(NamedTuple):
+    """Where the two versions are.
+
+    Attributes:
+        instructor: a folder with the solved notebook and all tests.
+        student: a zip with the notebook to fill in and the visible checks.
+    """
+
+    instructor: Path
+    student: Path
+
+
+def build(name: str, number: int, folder: Path) -> Built:
+    """Make both versions of a set for one student, in `folder`."""
+    import otter.assign  # takes a second, and the command's help needs none of it
+
+    work = folder / "work" / str(number) / name
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    source = work / f"{name}.ipynb"
+    nbformat.write(master(name, number), source)
+    with contextlib.redirect_stdout(io.StringIO()):
+        otter.assign.main(str(source), str(work / "dist"), no_run_tests=True, no_pdfs=True)
+    instructor = folder / "instructor" / str(number) / name
+    shutil.rmtree(instructor, ignore_errors=True)
+    instructor.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(work / "dist/autograder", instructor)
+    student = work / "dist/student"
+    handed_out = student / f"{name}.ipynb"
+    checks = {p.name: p.read_text(encoding="utf-8") for p in sorted(student.glob("tests/*.py"))}
+    nbformat.write(_alone(nbformat.read(handed_out, 4), checks), handed_out)
+    target = folder / "student" / str(number) / f"{name}.zip"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for path in [handed_out, *sorted(student.glob("tests/*.py"))]:
+            info = zipfile.ZipInfo(str(path.relative_to(student)), DATE)
+            info.external_attr = 0o644 << 16
+            zipped.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    shutil.rmtree(work)
+    return Built(instructor, target)
+
+
+def _alone(notebook: NotebookNode, checks: dict[str, str]) -> NotebookNode:
+    """Give the student's notebook a cell that writes its checks where they do not lie beside it."""
+    lines = ["# The visible checks, where this notebook stands alone (in Colab, say).", "CHECKS = {}"]
+    lines += [f"CHECKS[{name!r}] = {text!r}" for name, text in checks.items()]
+    lines += ['os.makedirs("tests", exist_ok=True)', "for name, text in CHECKS.items():"]
+    lines += ['    with open(f"tests/{name}", "w", encoding="utf-8") as file:']
+    lines += ["        file.write(text)"]
+    cell = new_code_cell("\n".join(lines), id="checks")
+    cell["metadata"] = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    at = next(i for i, c in enumerate(notebook.cells) if "otter.Notebook(" in c.source)
+    starts = notebook.cells.pop(at)
+    setup = next(i for i, c in enumerate(notebook.cells) if "# Set-up" in c.source)
+    notebook.cells[setup + 1 : setup + 1] = [cell, starts]
+    return notebook
