@@ -21,8 +21,8 @@ def sampler(number: int) -> Values:
         "n_way": dice.choice([3, 4, 5]),
         "k_shot": k_shot,
         "k_query": k_query,
-        "photos": dice.choice([15, 20, 25]),
-        "reported": dice.choice([0.82, 0.85, 0.88, 0.91]),
+        "photos": dice.randrange(15, 31),
+        "reported": dice.randrange(800, 931) / 1000,
     }
 
 
@@ -63,7 +63,7 @@ def meta_gradient(loss_fn, theta, tasks, alpha, steps):
 BUGS_A = {
     "restart": (7, "zip(phi.items(), slopes)", "zip(theta.items(), slopes)", "steps"),
     "support": (9, "loss_fn(phi, x_q, y_q)", "loss_fn(phi, x_s, y_s)", "always"),
-    "sum": (10, "total / len(tasks)", "total / 1.0", "tasks"),
+    "sum": (10, "total / len(tasks)", "total", "tasks"),
     "short": (4, "range(steps)", "range(steps - 1)", "always"),
     "last": (9, "total + loss_fn(phi, x_q, y_q)", "loss_fn(phi, x_q, y_q)", "tasks"),
     "longer": (5, "loss_fn(phi, x_s, y_s)", "len(x_s) * loss_fn(phi, x_s, y_s)", "points"),
@@ -84,7 +84,7 @@ def evaluate(predict, tasks):
 BUGS_B = {
     "peeks": (3, "predict(x_s, y_s, x_q)", "predict(x_q, y_q, x_q)", "score"),
     "pooled": (5, "marks.append(right.mean())", "marks.extend(right)", "interval"),
-    "scatter": (7, "/ math.sqrt(len(marks))", "/ 1.0", "interval"),
+    "scatter": (7, " / math.sqrt(len(marks))", "", "interval"),
     "narrow": (7, "/ math.sqrt(len(marks))", "/ len(marks)", "interval"),
     "best": (8, "marks.mean()", "marks.max()", "score"),
 }

@@ -20,8 +20,9 @@ from tools.assignments.build import build
 from tools.assignments.jail import Guard, Jail
 from tools.assignments.source import SETS, questions, read
 
-SECONDS = {"cell": 10.0, "call": 10.0, "submission": 120.0}
-RESTARTS = 4  # after cells or calls that kill their process
+# Of work and on the clock, for one cell or one call; and for a submission as a whole.
+SECONDS = {"cpu": 10.0, "wall": 30.0, "submission": 240.0}
+RESTARTS = 8  # after cells or questions that kill their process
 LARGEST = 4 * 2**20  # bytes of a notebook
 _MAGIC = re.compile(r"^(\s*)[%!].*$", re.MULTILINE)
 
@@ -90,15 +91,17 @@ class Session:
         self._skip: set[int] = set()
         self._jail: Jail | None = None
         self._ends = time.monotonic() + SECONDS["submission"]
-        self._starts = 0
+        self._starts = self._turn = 0
+        self._slow = False  # was it too slow in this question?
         self.notes: list[str] = []
 
     def alive(self) -> None:
-        """See to it that there is a process which has run the cells.
+        """See to it that there is a process which has run the cells, before each question.
 
         Raises:
             FailedError: if it was started too often, or its time is over.
         """
+        self._slow = False
         while self._jail is None:
             left = self._ends - time.monotonic()
             if left < 1 or self._starts > RESTARTS:
@@ -111,26 +114,25 @@ class Session:
                 for running, source in enumerate(self._cells):
                     if running not in self._skip:
                         message = {"do": "cell", "source": source, "where": f"cell {running}"}
-                        reply = self._ask(message, SECONDS["cell"])
+                        reply = self._ask(message)
                         if "error" in reply:
                             self._note(f"cell {running}: {reply['error']}")
-            except FailedError:
+            except FailedError as error:
+                self.close()
                 self._skip.add(running)
-                self._note(f"cell {running} ends its process: left out")
+                self._note(f"cell {running} left out: {error}")
 
     def get(self, name: str) -> Any:
         """Return a value of the submission, by its name; None where there is none."""
-        self.alive()
-        reply = self._ask({"do": "get", "name": name}, SECONDS["call"])
+        reply = self._ask({"do": "get", "name": name})
         if "error" in reply or reply.get("said") == {"missing": True}:
             return None
         return self._decode(reply["said"])
 
     def define(self, source: str, name: str) -> "Remote":
         """Give the submission a function to look at."""
-        self.alive()
         message = {"do": "define", "source": source, "name": name}
-        return self._decode(self._ask(message, SECONDS["call"])["said"])
+        return self._decode(self._ask(message)["said"])
 
     def call(self, function: "Remote", args: Any, kwargs: Any) -> Any:
         """Call a function of the submission.
@@ -138,14 +140,17 @@ class Session:
         Raises:
             FailedError: if no answer comes, or none that can be read.
         """
+        if self._slow:
+            raise FailedError("took too long before, in this question")
         message = {
             "do": "call",
             "function": function.reference,
             "args": [wire.encode(a, _lent) for a in args],
             "kwargs": {name: wire.encode(v, _lent) for name, v in kwargs.items()},
         }
-        reply = self._ask(message, SECONDS["call"])
+        reply = self._ask(message)
         if "error" in reply:
+            self._slow = reply["error"] == "took too long"
             raise FailedError(str(reply["error"])[:500])
         try:
             for own, after in zip(args, reply["said"]["after"], strict=True):
@@ -166,16 +171,22 @@ class Session:
         except Exception as error:  # whatever it sent, it is no answer
             raise FailedError("an answer that cannot be read") from error
 
-    def _ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
+    def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
         if self._jail is None:
             raise FailedError("its process has ended")
+        self._turn += 1
+        limits = {"cpu": SECONDS["cpu"], "wall": SECONDS["wall"], "turn": self._turn}
         try:
-            self._jail.channel.settimeout(seconds + 2)
-            wire.send(self._jail.channel, {**message, "seconds": seconds})
+            self._jail.channel.settimeout(10)
+            wire.send(self._jail.channel, {**message, **limits})
         except OSError as error:
             self.close()
             raise FailedError("its process has ended") from error
-        return self._receive(seconds + 2)
+        reply = self._receive(SECONDS["wall"] + 5)
+        if reply.get("turn") != self._turn:  # an answer that nobody asked for
+            self.close()
+            raise FailedError("it speaks out of turn")
+        return reply
 
     def _receive(self, seconds: float) -> dict[str, Any]:
         assert self._jail
@@ -187,6 +198,7 @@ class Session:
             slow = isinstance(error, TimeoutError)
             raise FailedError("took too long" if slow else "its process has ended") from error
         if not isinstance(reply, dict):
+            self.close()
             raise FailedError("an answer that cannot be read")
         return reply
 

@@ -162,7 +162,7 @@ def _inside(order: dict[str, Any], channel: socket.socket, answer: socket.socket
     os.environ.update({"MPLBACKEND": "Agg", "MPLCONFIGDIR": home})
     sys.path += order["path"]
     sys.argv = ["submission"]
-    inmate.main(channel)
+    inmate.main(channel, order["jailed"])
     os._exit(0)
 
 
