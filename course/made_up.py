@@ -69,7 +69,7 @@ FULL = {
 }  # fmt: skip
 NONE = (0, 0, 0, 0, 0)
 
-DEAL = '''
+DEAL = """
 def deal(species, photographer, n_way, k_shot, k_query, generator):
     def mixed(values):
         return values[torch.randperm(len(values){dice})]
@@ -90,10 +90,10 @@ def deal(species, photographer, n_way, k_shot, k_query, generator):
     labels = torch.arange(n_way)
     return (torch.cat(support), labels.repeat_interleave(k_shot),
             torch.cat(query), labels.repeat_interleave(k_query))
-'''
+"""
 OWN_DICE = ", generator=generator"
 
-META = '''
+META = """
 def meta_gradient(loss_fn, params, tasks, inner_lr, inner_steps, first_order=False):
     total = 0.0
     for x_s, y_s, x_q, y_q in tasks:
@@ -103,14 +103,15 @@ def meta_gradient(loss_fn, params, tasks, inner_lr, inner_steps, first_order=Fal
             moved = {{n: p - inner_lr * g for (n, p), g in zip(moved.items(), slopes)}}
         total = total + loss_fn(moved, x_q, y_q)
     return dict(zip(params, grad(total{mean}, list(params.values()))))
-'''
+"""
 
-ILL = '''
+ILL = """
 def ill(program):
     theta, tasks = fresh(a=0.6, b=1.1), [wave(91){more}]
-    a, b = program(bent, theta, tasks, 0.1, {steps}), meta_gradient(bent, theta, tasks, 0.1, {steps})
+    how = bent, theta, tasks, 0.1, {steps}
+    a, b = program(*how), meta_gradient(*how)
     return any(abs(float(a[n]) - float(b[n])) > 1e-6 for n in a)
-'''
+"""
 
 HONEST = [
     *(MadeUp("all solved", name, 1001 + i, FULL[name]) for i, name in enumerate(FULL)),
@@ -247,8 +248,22 @@ def over_families(gaps, families, t):
     ),
 ]  # fmt: skip
 
-FOREVER = "\nimport signal\nfor n in (signal.SIGALRM, signal.SIGPROF):\n    signal.signal(n, signal.SIG_IGN)\nwhile True:\n    pass\n"
-LOOK = '''
+FOREVER = """
+import signal
+for n in (signal.SIGALRM, signal.SIGPROF):
+    signal.signal(n, signal.SIG_IGN)
+while True:
+    pass
+"""
+FORK = """
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+"""
+LOOK = """
 import os
 found = []
 for top, _, files in os.walk("/"):
@@ -257,8 +272,8 @@ for top, _, files in os.walk("/"):
         if "assignments" in path or file.startswith("ps1_") or "marking_scheme" in file:
             found.append(path)
             exec(open(path).read())
-'''
-FORGE = '''
+"""
+FORGE = """
 import json, os, struct
 lie = json.dumps({"said": {"result": {"tensor": 1}, "after": []}, "turn": 5, "score": 20}).encode()
 for fd in range(3, 64):
@@ -266,8 +281,8 @@ for fd in range(3, 64):
         os.write(fd, struct.pack("!I", len(lie)) + lie)
     except OSError:
         pass
-'''
-WRITE = '''
+"""
+WRITE = """
 import os
 for folder in (".", "/", "/tmp", "/home", "..", "/work", "/root", os.path.expanduser("~")):
     for name in ("marks.csv", "results.json", "ps1_sampler.json"):
@@ -278,7 +293,7 @@ for folder in (".", "/", "/tmp", "/home", "..", "/work", "/root", os.path.expand
             pass
 print("20 of 20")
 print('{"score": 20}')
-'''
+"""
 PATCH = '''
 import builtins, gc, sys
 import torch
@@ -329,8 +344,7 @@ MALICIOUS = [
     MadeUp("forges answers on every channel", S1, 1042, NONE, "stubs", last=FORGE),
     MadeUp("patches whatever it finds, and is equal to everything", S1, 1043, NONE, "stubs",
            last=PATCH),
-    MadeUp("forks without end", S1, 1044, (4, 6, 0, 3, 3), answers={
-        "q3": "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"}),
+    MadeUp("forks without end", S1, 1044, (4, 6, 0, 3, 3), answers={"q3": FORK}),
     MadeUp("fills memory", S1, 1045, (4, 6, 0, 3, 3), answers={
         "q3": "held = []\nwhile True:\n    held.append(bytearray(2**26))"}),
     MadeUp("fills the disk", S1, 1046, FULL[S1], first=(

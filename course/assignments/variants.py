@@ -138,7 +138,7 @@ def meta_gradient(loss_fn, theta, tasks, alpha, steps):
 
 
 class Program(str):
-    """The source of a `meta_gradient`, which the grader sends to a submission to be judged there."""
+    """The source of a `meta_gradient` that the grader shows to a submission."""
 
 
 def programs(number: int) -> Values:

@@ -1,4 +1,4 @@
-"""From a set and a student number to two versions: the student's zip, and the instructor's folder."""
+"""From a set and a student number to two versions: a student's zip, an instructor's folder."""
 
 import contextlib
 import io
@@ -59,8 +59,11 @@ def build(name: str, number: int, folder: Path) -> Built:
 
 
 def _alone(notebook: NotebookNode, checks: dict[str, str]) -> NotebookNode:
-    """Give the student's notebook a cell that writes its checks where they do not lie beside it."""
-    lines = ["# The visible checks, where this notebook stands alone (in Colab, say).", "CHECKS = {}"]
+    """Let the student's notebook write its checks, where they do not lie beside it."""
+    lines = [
+        "# The visible checks, where this notebook stands alone (in Colab, say).",
+        "CHECKS = {}",
+    ]
     lines += [f"CHECKS[{name!r}] = {text!r}" for name, text in checks.items()]
     lines += ['os.makedirs("tests", exist_ok=True)', "for name, text in CHECKS.items():"]
     lines += ['    with open(f"tests/{name}", "w", encoding="utf-8") as file:']

@@ -214,6 +214,7 @@ class Remote:
         self._session, self.reference = session, {"handle": int(reference["handle"])}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Let the submission answer."""
         return self._session.call(self, args, kwargs)
 
 

@@ -15,6 +15,7 @@ import resource
 import signal
 import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def _build_walls(libc: Any, new: str, show: list[str], hide: list[str]) -> None:
 
 
 def _addresses() -> int:
-    """Return how many bytes of addresses are in use: torch's libraries alone take some gigabytes."""
+    """Return how many bytes of addresses are in use: torch's libraries take some gigabytes."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
     except OSError:
@@ -101,7 +102,7 @@ def _drop(libc: Any, order: dict[str, Any]) -> None:
         os.setresgid(order["user"], order["user"], order["user"])
         os.setresuid(order["user"], order["user"], order["user"])
     elif order["jailed"]:
-        _call(libc.unshare, CLONE_NEWUSER)  # and with it all rights over the other one
+        _call(libc.unshare, NEW_USER)  # and with it all rights over the other one
     if sys.platform.startswith("linux"):
         _call(libc.prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     limits = {
@@ -180,6 +181,8 @@ def main() -> None:
             control.close()
             try:
                 _inside(json.loads(words), channel, answer)
+            except BaseException:
+                traceback.print_exc()  # shown with JAIL_LOUD=1
             finally:
                 os._exit(1)
         channel.close()

@@ -86,6 +86,8 @@ class Guard:
         elif self.user:
             self.walls += ", another user"
         self.control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.home = tempfile.mkdtemp(prefix="guard-")
+        words = {"PATH": "/usr/bin:/bin", "HOME": self.home, "MPLCONFIGDIR": self.home}
         # `-I`: neither the folder it stands in nor the environment may slip a module in.
         self.process = subprocess.Popen(
             [PYTHON, "-I", HERE.with_name("guard.py"), str(inner.fileno())],
@@ -93,7 +95,7 @@ class Guard:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=None if os.environ.get("JAIL_LOUD") else subprocess.DEVNULL,
-            env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**words, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
             start_new_session=True,
         )
         inner.close()
@@ -112,6 +114,7 @@ class Guard:
         self.control.close()
         self.process.kill()
         self.process.wait()
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
 def _reachable() -> bool:

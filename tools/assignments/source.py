@@ -1,7 +1,7 @@
 """A set as it is written: Markdown with fences, which becomes a master notebook for Otter Assign.
 
-Each set is one file, `course/assignments/NAME.md`. `## q1 · Title (4 points)` begins a question, and
-fences say what a block of code is:
+Each set is one file, `course/assignments/NAME.md`. `## q1 · Title (4 points)` begins a question,
+and fences say what a block of code is:
 
     ```python             given to the student as it is
     ```python solution    Otter's marks in it (`# SOLUTION`, `# BEGIN SOLUTION`) say what is cut out
@@ -47,7 +47,7 @@ class Question(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A piece of a set: its kind (`text` or the word of its fence), what stands beside, the rest."""
+    """A piece of a set: its kind (`text` or the word of its fence), what is beside it, the rest."""
 
     kind: str
     word: str
@@ -83,8 +83,8 @@ def parts(text: str) -> list[Part]:
     """Split a text into its pieces, in order.
 
     Example:
-        >>> [part.kind for part in parts("Hello\\n\\n```python\\nx = 1\\n```\\n")]
-        ['text', 'python']
+        >>> [part.kind for part in parts(read("ps1_sampler"))][:3]
+        ['text', 'python', 'text']
     """
     found, at = [], 0
     for fence in _FENCE.finditer(text):
