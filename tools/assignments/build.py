@@ -68,10 +68,12 @@ def _alone(notebook: NotebookNode, checks: dict[str, str]) -> NotebookNode:
     lines += ['os.makedirs("tests", exist_ok=True)', "for name, text in CHECKS.items():"]
     lines += ['    with open(f"tests/{name}", "w", encoding="utf-8") as file:']
     lines += ["        file.write(text)"]
-    cell = new_code_cell("\n".join(lines), id="checks")
+    cell = new_code_cell("\n".join(lines))
     cell["metadata"] = {"jupyter": {"source_hidden": True}, "cellView": "form"}
     at = next(i for i, c in enumerate(notebook.cells) if "otter.Notebook(" in c.source)
     starts = notebook.cells.pop(at)
     setup = next(i for i, c in enumerate(notebook.cells) if "# Set-up" in c.source)
     notebook.cells[setup + 1 : setup + 1] = [cell, starts]
+    for place, one in enumerate(notebook.cells):
+        one["id"] = f"cell-{place}"  # Otter draws some at random
     return notebook
