@@ -69,11 +69,11 @@ def test_a_folder_of_submissions(guard, folder):
         (incoming / path).write_bytes((both.instructor / "ps2_meta_gradient.ipynb").read_bytes())
     command = CliRunner().invoke(cli, ["grade", str(incoming), "--out", str(folder / "out")])
     assert command.exit_code == 0, command.output
-    rows = list(csv.DictReader((folder / "out/marked/marks.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((incoming / "marked/marks.csv").open(encoding="utf-8")))
     assert [(row["number"], row["of_20"]) for row in rows][0] == ("1050", "20")
     # All functions of the other are right; the numbers by hand are not those of 1051.
     assert (rows[1]["number"], rows[1]["of_20"]) == ("1051", "12")
-    said = (folder / "out/marked/feedback/1051/ps2_meta_gradient.md").read_text(encoding="utf-8")
+    said = (incoming / "marked/feedback/1051/ps2_meta_gradient.md").read_text(encoding="utf-8")
     assert "no (2): The adapted parameters" in said and "assert" not in said
 
 

@@ -6,6 +6,7 @@ The whole of the made-up submissions is marked by `make course-check`.
 import base64
 import json
 import re
+import socket
 import zipfile
 from pathlib import Path
 
@@ -80,6 +81,10 @@ def test_nothing_leaks_into_the_students_zip(folder, name):
         assert not [s for s in lines if s in everything], kind
     for word in ("SOLUTION", "hidden=True", "BEGIN TEST", "failure_message", "solution."):
         assert word not in everything
+    for cell in notebook["cells"]:  # what is to be filled in: names, docstrings, stubs
+        if cell["cell_type"] == "code" and "otter_answer_cell" in cell["metadata"].get("tags", []):
+            for line in "".join(cell["source"]).splitlines():
+                assert re.fullmatch(r'(def \w+\(.*\):| {4}""".*"""|\w+ = \.\.\.| *\.\.\.|)', line)
     answers = vars(solved(both.instructor, name))
     mine = {k: v for k, v in answers.items() if k.startswith("my_") or k in ("phi", "exact")}
     numbers = [n for v in mine.values() for n in (v if isinstance(v, tuple) else (v,))]
@@ -148,7 +153,9 @@ def test_a_value_that_lies_is_no_value():
 
 
 def test_what_is_seen_from_inside(guard):
-    session = Session(guard, [PROBE], package=True)
+    listening = socket.create_server(("127.0.0.1", 0))
+    probe = PROBE.replace("PORT", str(listening.getsockname()[1]))
+    session = Session(guard, [probe], package=True)
     try:
         session.alive()
         assert session.get("seen") == {
@@ -162,6 +169,7 @@ def test_what_is_seen_from_inside(guard):
         assert session.get("left") == []
     finally:
         session.close()
+        listening.close()
     with pytest.raises(FailedError):
         session.get("seen")
 
@@ -178,7 +186,7 @@ root = {str(ROOT)!r}
 seen = {{
     "repository": sorted(n for n in os.listdir(root) if n != ".venv"),
     "written": may(lambda: open(root + "/maml_tutorial/x.py", "w")),
-    "network": may(lambda: socket.create_connection(("127.0.0.1", 22), 1)),
+    "network": may(lambda: socket.create_connection(("127.0.0.1", PORT), 1)),
     "first": may(lambda: os.kill(1, 9)),
     "root": os.getuid() == 0,
     "package": importlib.util.find_spec("maml_tutorial") is not None,

@@ -49,11 +49,11 @@ def grade_(folder: Path, out: Path, weak: bool) -> None:
                 marks.append(grade(guard, path, number, name, out))
                 mark = marks[-1]
                 click.echo(f"{number} {name}: {mark.total:g} of 20, {mark.seconds:.1f} s")
-                write(marks, out / "marked")  # what is marked stays, if a later one stops this
+                write(marks, folder / "marked")  # what is marked stays, if a later one stops this
     except WeakWallsError as error:
         click.echo(error, err=True)
         sys.exit(1)
-    click.echo(f"marks: {out}/marked/marks.csv; for the students: {out}/marked/feedback")
+    click.echo(f"marks: {folder}/marked/marks.csv; for the students: {folder}/marked/feedback")
 
 
 if __name__ == "__main__":

@@ -80,6 +80,8 @@ class Guard:
             )
         root = os.geteuid() == 0
         self.user = USER if root and (self.jailed or _reachable()) else None
+        if root and not self.user:
+            raise WeakWallsError("neither walls nor another user: never run submissions as root")
         self.walls = "a process and limits of its own"
         if self.jailed:
             self.walls += ", no network, no file but Python's, another user"
