@@ -70,7 +70,7 @@ def test_nothing_leaks_into_the_students_zip(folder, name):
     number = 1201
     both = build(name, number, folder)
     files = handed_out(both.student)
-    assert sorted(files) == [f"{name}.ipynb", *(f"tests/q{i}.py" for i in range(1, 6))]
+    assert sorted(files) == [*(f"checks/{name}/q{i}.py" for i in range(1, 6)), f"{name}.ipynb"]
     notebook = json.loads(files[f"{name}.ipynb"])
     texts = ["".join(cell["source"]) for cell in notebook["cells"]]
     texts += [json.dumps([cell["metadata"] for cell in notebook["cells"]])]

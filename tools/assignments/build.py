@@ -46,32 +46,36 @@ def build(name: str, number: int, folder: Path) -> Built:
     student = work / "dist/student"
     handed_out = student / f"{name}.ipynb"
     checks = {p.name: p.read_text(encoding="utf-8") for p in sorted(student.glob("tests/*.py"))}
-    nbformat.write(_alone(nbformat.read(handed_out, 4), checks), handed_out)
+    nbformat.write(_alone(nbformat.read(handed_out, 4), name, checks), handed_out)
     target = folder / "student" / str(number) / f"{name}.zip"
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as zipped:
-        for path in [handed_out, *sorted(student.glob("tests/*.py"))]:
-            info = zipfile.ZipInfo(str(path.relative_to(student)), DATE)
+        texts = {f"checks/{name}/{check}": text for check, text in checks.items()}
+        for place, text in {f"{name}.ipynb": handed_out.read_text("utf-8"), **texts}.items():
+            info = zipfile.ZipInfo(place, DATE)
             info.external_attr = 0o644 << 16
-            zipped.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
+            zipped.writestr(info, text, zipfile.ZIP_DEFLATED)
     shutil.rmtree(work)
     return Built(instructor, target)
 
 
-def _alone(notebook: NotebookNode, checks: dict[str, str]) -> NotebookNode:
+def _alone(notebook: NotebookNode, name: str, checks: dict[str, str]) -> NotebookNode:
     """Let the student's notebook write its checks, where they do not lie beside it."""
     lines = [
         "# The visible checks, where this notebook stands alone (in Colab, say).",
         "CHECKS = {}",
     ]
-    lines += [f"CHECKS[{name!r}] = {text!r}" for name, text in checks.items()]
-    lines += ['os.makedirs("tests", exist_ok=True)', "for name, text in CHECKS.items():"]
-    lines += ['    with open(f"tests/{name}", "w", encoding="utf-8") as file:']
+    lines += [f"CHECKS[{check!r}] = {text!r}" for check, text in checks.items()]
+    lines += [f'os.makedirs("checks/{name}", exist_ok=True)']
+    lines += ["for name, text in CHECKS.items():"]
+    lines += [f'    with open(f"checks/{name}/{{name}}", "w", encoding="utf-8") as file:']
     lines += ["        file.write(text)"]
     cell = new_code_cell("\n".join(lines))
     cell["metadata"] = {"jupyter": {"source_hidden": True}, "cellView": "form"}
     at = next(i for i, c in enumerate(notebook.cells) if "otter.Notebook(" in c.source)
     starts = notebook.cells.pop(at)
+    # By its path Otter would look for the notebook, which in Colab is no file.
+    starts.source = f'import otter\n\ngrader = otter.Notebook(tests_dir="checks/{name}")'
     setup = next(i for i, c in enumerate(notebook.cells) if "# Set-up" in c.source)
     notebook.cells[setup + 1 : setup + 1] = [cell, starts]
     for place, one in enumerate(notebook.cells):
