@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-GOALS := setup book check test lint notebooks serve pdf slides quiz bench lock repository publish-check publish-trial
+GOALS := setup book check test lint notebooks serve pdf slides quiz bench lock repository publish-check publish-trial assignments course-check
 # What a goal that failed has to say. Make's own error is always the last line printed, so the outer
 # half of this file runs the goal in a second make and then quotes these words in that error.
 WHY = .make/why-$(INNER_GOAL)
@@ -22,6 +22,8 @@ help:
 	@echo "make slides       slides of every chapter, HTML and PDF, in _build/slides (needs Chromium)"
 	@echo "make quiz         the quizzes as a question bank in Moodle's XML"
 	@echo "make bench        time a meta-step; renews its record, meta_step.json"
+	@echo "make assignments  problem sets for STUDENTS=\"1001 1002\"; SUBMISSIONS=folder marks them"
+	@echo "make course-check made-up submissions must get the marks that the scheme says"
 	@echo "make lint         ruff, mypy, oxlint, spelling, prose, claims, notebooks, address"
 	@echo "make lock         renew constraints.txt after a change of requirements.txt"
 	@echo "make repository URL=https://github.com/me/my-copy   set the address of your copy"

@@ -82,6 +82,14 @@ test: lint html decks
 bench: venv
 	@$(call try,$(PYTHON_IN) -m benchmarks.meta_step maml_tutorial/data/benchmarks/meta_step.json && $(PYTHON_IN) -m benchmarks.draw,the benchmark stopped: its reason is above)
 
+STUDENTS ?= 1001 1002 1003
+assignments: venv
+	@$(call try,OMP_NUM_THREADS=1 $(PYTHON_IN) -m tools.assignments $(if $(SUBMISSIONS),grade "$(SUBMISSIONS)" $(if $(WEAK),--weak),build $(STUDENTS)),its reason is above)
+
+course-check: venv
+	@$(call try,$(PYTEST) course,$(TEST_FAILED))
+	@echo "course-check: every made-up submission got the marks that the scheme says"
+
 lock: venv
 	@$(call try,$(PYTHON_IN) tools/lock.py,pip could not resolve requirements.txt: its words are above)
 

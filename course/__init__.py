@@ -1,0 +1,1 @@
+"""To teach from the book: graded assignments."""

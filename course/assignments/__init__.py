@@ -1,0 +1,1 @@
+"""Four problem sets: one Markdown file each, and the values that differ from student to student."""
