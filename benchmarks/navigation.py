@@ -219,13 +219,14 @@ def oracle(goals: Tensor) -> dict[str, float]:
 
 def main(path: Path) -> None:
     """Train and judge every method with every seed, and write after each."""
+    torch.set_num_threads(1)
     runs = json.loads(path.read_text("utf-8"))["runs"] if path.exists() else []
     made = {(run["method"], run["seed"]) for run in runs}
     jobs: dict[tuple[str, int], Callable[[], dict[str, Any]]]
     jobs = {(PAPER, PAPER_SEED): job_as_in_the_paper}
     jobs |= {(m, seed): partial(job, m, seed) for m in METHODS for seed in SEEDS}
     record = {
-        "device": f"{describe_device()}, 1 thread a training",
+        "device": describe_device(),
         "versions": describe_versions(),
         "distance": {name: rows([-g.norm(dim=1)])[0] for name, g in TESTS.items()},
         "oracle": {name: oracle(goals) for name, goals in TESTS.items()},
