@@ -16,6 +16,7 @@ from maml_tutorial.tasks import Task, require_at_least
 # (walks, returns to go) → what is subtracted from the returns to go
 Baseline = Callable[[Episodes, Tensor], Tensor]
 SMALL = 1e-8  # keeps walks that were all paid alike from a division by zero
+RIDGE = 1e-5  # keeps a fit to walks that stand still from having many solutions
 
 
 class GaussianPolicy(nn.Module):
@@ -44,9 +45,14 @@ class GaussianPolicy(nn.Module):
         super().__init__()
         self.mean = MLP(hidden, n_in=n_in, n_out=n_out)
         self.log_std = nn.Parameter(torch.zeros(n_out))
+        self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start with a standard deviation of 1; the layers draw their own."""
+        """Start as the paper's code does: Xavier's weights, biases 0, standard deviation 1."""
+        for layer in self.mean:
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
         nn.init.zeros_(self.log_std)
 
     def forward(self, states: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,6 +147,44 @@ def mean_to_go(episodes: Episodes, to_go: Tensor) -> Tensor:
     return (to_go * episodes.alive).sum(dim=1, keepdim=True) / n_walking.clamp(min=1)
 
 
+def linear_to_go(episodes: Episodes, to_go: Tensor) -> Tensor:
+    r"""What is still to come, foretold from position and time by least squares: a baseline.
+
+    In each task, over its own walks: a weight for each state, each state's square, 1, t, t² and t³.
+    To stand near the goal is then no merit of the next action, as it is with `mean_to_go`, so
+    advantages are less noisy.
+
+    Args:
+        episodes: some walks in each task.
+        to_go: their returns to go, `(n_tasks, n_episodes, horizon)`.
+
+    Returns:
+        What the fit says at each step, `(n_tasks, n_episodes, horizon)`.
+
+    Example:
+        What is left depends on the position alone here, and so nothing is unforeseen:
+
+        >>> states = torch.randn(1, 5, 10, 2, generator=torch.Generator().manual_seed(0))
+        >>> walks = Episodes(states, states, *(torch.ones(1, 5, 10),) * 2)
+        >>> ahead = 3 * states[..., 0] - 7
+        >>> (linear_to_go(walks, ahead) - ahead).abs().max().item() < 1e-4
+        True
+
+    Reference:
+        Duan et al. 2016, as in the code of Finn, Abbeel & Levine 2017: the same features and the
+        same ridge.
+    """
+    states, alive = episodes.states.double(), episodes.alive.double()[..., None]
+    time = torch.arange(to_go.shape[-1], dtype=states.dtype, device=states.device) / 100
+    clock = torch.stack([time**0, time, time**2, time**3], dim=-1)
+    clock = clock.expand(*states.shape[:-1], 4)
+    features = torch.cat([states, states.square(), clock], dim=-1)
+    known, wanted = (features * alive).flatten(1, 2), (to_go[..., None] * alive).flatten(1, 2)
+    ridge = RIDGE * torch.eye(known.shape[-1], dtype=known.dtype, device=known.device)
+    weights = torch.linalg.solve(known.mT @ known + ridge, known.mT @ wanted)
+    return (features.flatten(1, 2) @ weights).view_as(to_go).to(to_go.dtype)
+
+
 def advantages(
     episodes: Episodes, *, gamma: float = 0.99, baseline: Baseline = mean_to_go
 ) -> Tensor:
@@ -155,7 +199,8 @@ def advantages(
         episodes: some walks in each task.
         gamma: what a reward is worth one step later, 0 … 1.
         baseline: `(episodes, returns to go)` → what is subtracted from the returns to go, a
-            tensor that broadcasts to them; here the mean over the walks of the same task.
+            tensor that broadcasts to them; here the mean over the walks of the same task at the
+            same time. `linear_to_go` looks at the position too.
 
     Returns:
         `(n_tasks, n_episodes, horizon)`: in each task of mean 0 and standard deviation 1 over the
@@ -174,8 +219,8 @@ def advantages(
         tensor([ 1., -1.])
 
     Reference:
-        Finn, Abbeel & Levine 2017, section 5.3. Their baseline is linear in features of position
-        and time (Duan et al. 2016), fitted to the same walks; γ and the scaling are theirs.
+        Finn, Abbeel & Levine 2017, section 5.3: γ and the scaling are those of their code; their
+        baseline is `linear_to_go`.
     """
     alive = episodes.alive
     if alive.shape[1] < 2:

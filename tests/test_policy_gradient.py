@@ -26,7 +26,7 @@ from maml_tutorial import (
 )
 from maml_tutorial.navigation import Episodes
 from maml_tutorial.params import stacked
-from maml_tutorial.policy_gradient import mean_to_go, to_go
+from maml_tutorial.policy_gradient import RIDGE, linear_to_go, mean_to_go, to_go
 
 WORLD, POLICY = Navigation(horizon=30), GaussianPolicy((8, 8))
 LOSS = make_loss(POLICY, reinforce)
@@ -60,6 +60,16 @@ def test_a_policy_plays_as_its_network_says():
     torch.testing.assert_close(
         acting(POLICY, params)(states), over_tasks(make_predict(POLICY))(params, states)
     )
+
+
+def test_a_policy_starts_with_xavier_weights_no_biases_and_a_deviation_of_1():
+    policy = GaussianPolicy((50, 60))
+    for params in (dict(policy.named_parameters()), init_params(policy, seed=0)):
+        for layer, (n_in, n_out) in {0: (2, 50), 2: (50, 60), 4: (60, 2)}.items():
+            largest, most = params[f"mean.{layer}.weight"].abs().max(), (6 / (n_in + n_out)) ** 0.5
+            assert 0.9 * most < largest <= most
+            assert not params[f"mean.{layer}.bias"].any()
+        assert not params["log_std"].any()
 
 
 def test_the_loss_is_the_density_of_the_actions_times_their_advantages():
@@ -119,6 +129,24 @@ def test_what_a_step_is_compared_with_are_the_walks_that_go_on_at_its_time():
             going = episodes.alive[task, :, t].bool()
             expected = ahead[task, going, t].mean().item() if going.any() else 0.0
             assert found[task, 0, t].item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_linear_baseline_is_the_least_squares_fit_to_the_steps_that_were_taken():
+    episodes = walks(n_episodes=20)
+    ahead = to_go(episodes.rewards)
+    found = linear_to_go(episodes, ahead)
+    time = (torch.arange(30, dtype=torch.float64) / 100).expand_as(ahead)
+    features = [*episodes.states.unbind(-1), *episodes.states.square().unbind(-1)]
+    features = torch.stack([*features, *(time**k for k in range(4))], dim=-1)
+    ridge = RIDGE**0.5 * torch.eye(
+        8, dtype=torch.float64
+    )  # as eight more steps, ahead of which is 0
+    for task in range(3):
+        taken = episodes.alive[task].bool()
+        known = torch.cat([features[task][taken], ridge])
+        wanted = torch.cat([ahead[task][taken], torch.zeros(8, dtype=torch.float64)])
+        weights = torch.linalg.lstsq(known, wanted[:, None]).solution
+        torch.testing.assert_close(found[task], (features[task] @ weights).squeeze(-1))
 
 
 def test_the_size_and_the_zero_of_the_rewards_play_no_part():
