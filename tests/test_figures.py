@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks import navigation_policies
 from maml_tutorial import (
     MLP,
     EpisodeSampler,
@@ -244,6 +245,19 @@ def test_the_policies_of_the_page_are_those_of_the_record(method):
     (kept,) = (run["std"] for run in runs if (run["method"], run["seed"]) == (method, 0))
     std = load_weights(f"navigation-{method}")["log_std"].exp()
     assert std.tolist() == pytest.approx(kept, abs=0.0006)
+
+
+def test_the_command_keeps_one_policy_of_each_kind(tmp_path, monkeypatch):
+    def trained(method, seed):
+        assert seed == 0
+        return init_params(GaussianPolicy((4,)), seed=len(method))
+
+    monkeypatch.setattr(navigation_policies, "trained", trained)
+    monkeypatch.setattr(navigation_policies, "RECORDS", tmp_path)
+    navigation_policies.main()
+    for method in ("exact", "pre-trained"):
+        kept = load_weights(tmp_path / f"navigation-{method}.safetensors")
+        assert all(torch.equal(kept[k], p) for k, p in trained(method, 0).items())
 
 
 def test_the_star_is_put_where_the_plot_has_its_score():

@@ -1083,19 +1083,6 @@ FAULTS = {
         the_first_points_are_an_ordinary_draw,
     ),
     "an update uphill": Fault("policy", "v - rate * by[i]", "v + rate * by[i]", walks_and_updates),
-    "no baseline": Fault("policy", "ahead[t] -= usual", "ahead[t] -= 0", walks_and_updates),
-    "advantages left as long as they are": Fault(
-        "policy", "(v - middle) / (spread + 1e-8)", "(v - middle)", walks_and_updates
-    ),
-    "the future counted in full": Fault(
-        "policy", "ahead[t] += gamma * ", "ahead[t] += ", walks_and_updates
-    ),
-    "a noise that stays as it is": Fault(
-        "policy", "slope.logStd[d] -= ", "slope.logStd[d] -= 0 * ", walks_and_updates
-    ),
-    "moves as long as they like": Fault(
-        "policy", "clamp(action[d], -1, 1)", "action[d]", walks_and_updates
-    ),
     "the first step size for all updates": Fault(
         "find_the_goal", "innerLr[u - 1], world", "innerLr[0], world", walks_and_updates
     ),

@@ -10,12 +10,12 @@ from torch import Tensor
 from maml_tutorial.figures.page import LiveFigure, pack, page
 from maml_tutorial.figures.starts import look_of
 from maml_tutorial.models import Params
-from maml_tutorial.navigation import Navigation
+from maml_tutorial.navigation import Episodes, Navigation
 from maml_tutorial.plots import LEARNERS, Drawing, show, style
 from maml_tutorial.policy_gradient import GaussianPolicy, play_and_adapt
 
 GAMMA, N_WALKS = 0.99, 20
-_NEAR, _EDGE = (-0.12, -0.16), 0.7
+_NEAR, _EDGE = (0.12, -0.16), 0.7
 
 
 def find_the_goal(
@@ -102,6 +102,7 @@ def _drawn(
 ) -> Drawing:
     """The still: before, after one and after two updates, three walks to each of two goals."""
     goals = torch.tensor([goal, _NEAR])
+    said: list[list[str]] = [[], [], []]
     n_rows = min(3, 1 + len(next(iter(inner_lr.values()))))
     with style():
         plt.rcParams["font.size"] = 12
@@ -118,7 +119,7 @@ def _drawn(
                 goals,
                 inner_lr=inner_lr[name],
                 n_episodes=N_WALKS,
-                generator=torch.Generator().manual_seed(0),
+                generator=torch.Generator().manual_seed(5),
             )
             for row, (axis, played) in enumerate(zip(axes[:, column], walks, strict=False)):
                 for states, alive in zip(
@@ -129,16 +130,27 @@ def _drawn(
                     path = states[: int(alive.sum())]
                     axis.plot(*path.T, lw=0.8, color=LEARNERS[name]["color"])
                 axis.plot(*goals.T, "*", ms=13, color=ink)
+                said[row].append(f"{name} at {_words(_out(played, goals))}")
                 axis.set(
                     title=f"{name}, {row} update{'' if row == 1 else 's'}",
                     xlim=(-0.75, 0.75), ylim=(-0.75, 0.75), aspect="equal",
                     xticks=(-0.5, 0, 0.5), yticks=(-0.5, 0, 0.5),
                 )  # fmt: skip
-    return show(
-        fig,
-        alt=(
-            f"Walks of {' and '.join(learners)} to two goals, stars, one of them near the origin, "
-            "before and after updates. Before, they wander around the origin; then they go towards "
-            "the goals."
-        ),
+    alt = (
+        f"Walks to two goals, stars, {_words(goals.norm(dim=1))} away from the origin. How far out "
+        "they end on average, in the directions of the goals: "
     )
+    when = ("before an update", "after one", "after two")
+    ends = (f"{time}, {', '.join(row)}" for time, row in zip(when, said[:n_rows], strict=False))
+    return show(fig, alt=alt + "; ".join(ends) + ".")
+
+
+def _out(played: Episodes, goals: Tensor) -> Tensor:
+    """How far in its goal's direction each task's walks end, on average."""
+    last = played.alive.sum(dim=-1).long()[..., None, None].expand(-1, -1, 1, 2) - 1
+    ends = played.states.gather(2, last).squeeze(2).mean(dim=1)
+    return (ends * goals).sum(dim=1) / goals.norm(dim=1).clamp(min=1e-6)
+
+
+def _words(numbers: Tensor) -> str:
+    return " and ".join(f"{v:.2f}".replace("-", "−") for v in numbers.tolist())
