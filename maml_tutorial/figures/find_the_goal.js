@@ -68,7 +68,10 @@ export function build(stage, data) {
       line(way.slice(0, until + 1), "mf-ink");
       plot.dot(0, 0, "mf-ink", 3.5);
       plot.dot(...way[until], `${colour} mf-white`, 7);
-      plot.text(gx, gy, "goal", { dy: -15, anchor: gx > 0.6 ? "end" : gx < -0.6 ? "start" : "middle" });
+      // Beside the way to it, and within the plot.
+      const left = gx > 0.5;
+      if (Math.abs(gy) > Math.abs(gx)) plot.text(gx, gy, "goal", { dx: left ? -13 : 13, dy: 5, anchor: left ? "end" : "start" });
+      else plot.text(gx, gy, "goal", { dy: -15, anchor: gx > 0.6 ? "end" : gx < -0.6 ? "start" : "middle" });
       plot.handles.forEach((place) => place());
     }
   }
