@@ -1092,8 +1092,11 @@ FAULTS = {
         "const { walked, way } = rounds[0];\n      plot.title",
         walks_and_updates,
     ),
-    "a policy that remembers the last goal": Fault(
-        "find_the_goal", "policies: [learner.policies[0]]", "rounds: []", walks_to_another_goal
+    "the walks to the last goal": Fault(
+        "find_the_goal",
+        "{ rounds: [], policies: [learner.policies[0]] }",
+        "{ policies: [learner.policies[0]] }",
+        walks_to_another_goal,
     ),
     "steps forgotten with the task": Fault(
         "letter_adapt",
