@@ -10,7 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
-from maml_tutorial import MLP, EpisodeSampler, init_params, load_creatures, load_glyphs
+from benchmarks import navigation_policies
+from maml_tutorial import (
+    MLP,
+    EpisodeSampler,
+    GaussianPolicy,
+    init_params,
+    load_benchmark,
+    load_creatures,
+    load_glyphs,
+    load_weights,
+)
 from maml_tutorial import figures as f
 from maml_tutorial.figures.page import (
     FOLDER,
@@ -61,6 +71,7 @@ PLACES = {
     "sine_adapt": {"07"},
     "letter_adapt": {"08"},
     "who_pulls": {"09"},
+    "find_the_goal": {"13"},
 }
 
 
@@ -215,6 +226,40 @@ def test_weights_in_another_order_are_the_same_network(still):
     assert one.html == other.html
 
 
+POLICY = init_params(GaussianPolicy((8, 8)), seed=0)
+RATES = {"MAML": (0.1, 0.05)}
+
+
+def test_a_policy_in_another_order_is_the_same_policy(still):
+    turned = dict(sorted(POLICY.items(), reverse=True))
+    one, other = (
+        f.find_the_goal({"MAML": p}, inner_lr=RATES, still=still) for p in (POLICY, turned)
+    )
+    assert one.html == other.html
+
+
+@pytest.mark.parametrize("method", ["exact", "pre-trained"])
+def test_the_policies_of_the_page_are_those_of_the_record(method):
+    """Where the record was made anew: `python -m benchmarks.navigation_policies`."""
+    runs = load_benchmark("navigation")["runs"]
+    (kept,) = (run["std"] for run in runs if (run["method"], run["seed"]) == (method, 0))
+    std = load_weights(f"navigation-{method}")["log_std"].exp()
+    assert std.tolist() == pytest.approx(kept, abs=0.0006)
+
+
+def test_the_command_keeps_one_policy_of_each_kind(tmp_path, monkeypatch):
+    def trained(method, seed):
+        assert seed == 0
+        return init_params(GaussianPolicy((4,)), seed=len(method))
+
+    monkeypatch.setattr(navigation_policies, "trained", trained)
+    monkeypatch.setattr(navigation_policies, "RECORDS", tmp_path)
+    navigation_policies.main()
+    for method in ("exact", "pre-trained"):
+        kept = load_weights(tmp_path / f"navigation-{method}.safetensors")
+        assert all(torch.equal(kept[k], p) for k, p in trained(method, 0).items())
+
+
 def test_the_star_is_put_where_the_plot_has_its_score():
     fig, axis = plt.subplots(figsize=(4, 3))
     axis.plot([2], [0], "o", color="#123456")
@@ -338,6 +383,34 @@ BAD = {
     ),
     "no pull at all": (lambda s: f.who_pulls(inner_lr=0, still=s), "inner_lr must .* got 0"),
     "too many steps": (lambda s: f.who_pulls(inner_steps=6, still=s), "inner_steps must .* got 6"),
+    "a goal out of reach": (
+        lambda s: f.find_the_goal({"MAML": POLICY}, inner_lr=RATES, goal=(0.1, 0.8), still=s),
+        r"-0\.7 … 0\.7 on each axis, got \(0\.1, 0\.8\)",
+    ),
+    "a learner without its rates": (
+        lambda s: f.find_the_goal(dict.fromkeys(("MAML", "pre-trained"), POLICY), inner_lr=RATES),
+        r"for each of \['MAML', 'pre-trained'\], got \{'MAML'",
+    ),
+    "an update too few": (
+        lambda s: f.find_the_goal(
+            dict.fromkeys(("MAML", "pre-trained"), POLICY), inner_lr=RATES | {"pre-trained": (0.5,)}
+        ),
+        "as many updates",
+    ),
+    "another policy": (
+        lambda s: f.find_the_goal({"mine": POLICY}, inner_lr={"mine": (0.1,)}),
+        "unknown learner 'mine'",
+    ),
+    "a network that draws no actions": (
+        lambda s: f.find_the_goal({"MAML": init_params(MLP(), seed=0)}, inner_lr=RATES),
+        r"must be a GaussianPolicy of the plane, got \{'0.weight': \(40, 1\)",
+    ),
+    "a policy in space": (
+        lambda s: f.find_the_goal(
+            {"MAML": init_params(GaussianPolicy(n_in=3, n_out=3), seed=0)}, inner_lr=RATES
+        ),
+        "GaussianPolicy of the plane",
+    ),
     "one drawing": (
         lambda s: f.one_shot_game(load_glyphs("test"), ((), (), ()), drawings=1, still=s),
         "between 2 and 20, got 1",

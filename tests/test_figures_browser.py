@@ -1,6 +1,7 @@
 """The moving figures in Chromium: they answer mouse, finger and keyboard, offline, everywhere."""
 
 import itertools
+import json
 import math
 import random
 import re
@@ -14,9 +15,13 @@ from torch.nn.functional import mse_loss
 
 from maml_tutorial import (
     MLP,
+    GaussianPolicy,
+    Navigation,
     SinusoidTasks,
     Task,
+    acting,
     adapt,
+    as_data,
     fomaml,
     imaml,
     init_params,
@@ -24,6 +29,8 @@ from maml_tutorial import (
     load_weights,
     make_loss,
     maml,
+    over_tasks,
+    reinforce,
     reptile,
 )
 from maml_tutorial import make_predict as predictor
@@ -42,6 +49,7 @@ CHAPTERS = {
     "sine_adapt": "07_maml_on_sine_waves",
     "letter_adapt": "08_maml_on_images",
     "who_pulls": "09_relatives_of_maml",
+    "find_the_goal": "13_learning_to_act",
 }
 WIDTHS, SCHEMES, ORIGINS = (1280, 375), ("light", "dark"), ("http", "file")
 
@@ -295,6 +303,48 @@ def who_pulls(hands) -> None:
     assert row("exact") == ["?", "?", "?"] and hands.find("input:checked").count() == 1
 
 
+def find_the_goal(hands) -> None:
+    def out() -> list[float]:
+        """How far out the walks end, MAML's and the pre-trained policy's."""
+        texts = hands.find(".mf-key .mf-number").all_inner_texts()
+        return [float(re.match(r"(\S+) out", text)[1].replace("−", "-")) for text in texts]
+
+    def away() -> float:
+        return float(re.search(r"goal (\S+) out", hands.text(".mf-sum"))[1])
+
+    start = hands.text(".mf-sum"), hands.text(".mf-key"), hands.text(".mf-table")
+    assert start[0].startswith("After 1 update, goal 0.38 out")
+    assert abs(out()[0] - 0.38) < 0.07 and start[2].count("?") == 4
+    # Mouse: a near goal is passed; keyboard: the second update mends it.
+    assert hands.changed_by(lambda: hands.find("button:text('Near goal')").click())
+    assert away() == 0.2 and out()[0] > 0.3
+    hands.press("input[type=radio]:checked", "ArrowRight")
+    assert hands.text(".mf-sum").startswith("After 2 updates") and abs(out()[0] - 0.2) < 0.06
+    assert hands.text(".mf-table").count("?") == 2
+    # Finger: before an update nothing leads to the goal.
+    hands.tap("label:has-text('0')")
+    assert hands.text(".mf-sum").startswith("Before an update") and max(map(abs, out())) < 0.15
+    # One goal in both plots, by mouse, finger, arrow keys, sliders or a tap beside it.
+    hands.find("label:text-is(' 1')").click()
+    assert lands(hands, hands.drag, ".mf-handle >> nth=0", 30, -60)
+    moved = hands.find(".mf-handle").evaluate_all("h => h.map(e => e.ariaValueText)")
+    assert moved[0] == moved[1] and away() != 0.2
+    assert lands(hands, hands.swipe, ".mf-handle >> nth=1", -40, 30)
+    assert hands.changed_by(lambda: hands.press(".mf-handle >> nth=0", "ArrowUp"))
+    hands.press("input[type=range] >> nth=0", "End")
+    hands.press("input[type=range] >> nth=1", "Home")
+    assert away() == 0.99
+    assert hands.changed_by(lambda: hands.tap(".mf-plot >> nth=1", 0.4))
+    before = hands.text(".mf-table")
+    assert hands.changed_by(lambda: hands.find("button:text('Other walks')").click())
+    assert hands.text(".mf-table") != before
+    drawn = hands.drawn()
+    hands.find("button:text('▶ Walk')").click()
+    assert hands.drawn() == drawn  # who wants no motion sees the walks at once
+    hands.find("button:text('As at first')").click()
+    assert start == (hands.text(".mf-sum"), hands.text(".mf-key"), hands.text(".mf-table"))
+
+
 ACTS = {
     "drag_points": drag_points,
     "one_shot_game": one_shot_game,
@@ -304,6 +354,7 @@ ACTS = {
     "sine_adapt": sine_adapt,
     "letter_adapt": letter_adapt,
     "who_pulls": who_pulls,
+    "find_the_goal": find_the_goal,
 }
 
 
@@ -409,6 +460,20 @@ def test_play_respects_those_who_want_no_motion(browser, site, motion):
         assert "Play" in hands.text(".mf-play button")
 
 
+def test_walks_are_walked_where_motion_is_welcome(browser, site):
+    url = f"{site['http']}{CHAPTERS['find_the_goal']}.html"
+    with opened(browser, url, reduced_motion="no-preference") as page:
+        hands = Hands(page, "find_the_goal")
+        whole = hands.drawn()
+        hands.find("button:text('▶ Walk')").click()
+        assert len(hands.drawn()) < 0.9 * len(whole)
+        for _ in range(60):  # a busy machine may take its time
+            hands.page.wait_for_timeout(100)
+            if hands.drawn() == whole:
+                return
+        raise AssertionError("the walks did not come to their end")
+
+
 @pytest.mark.parametrize("name", [*ACTS, "your_score"])
 def test_paper_shows_a_still_and_no_controls(browser, site, name):
     chapter = CHAPTERS.get(name, "02_few_shot_learning")
@@ -499,6 +564,54 @@ def test_gradient_descent_in_the_page_is_that_of_adapt(evaluate, start):
         got = torch.tensor([*found, *predicted])
         worst = max(worst, (wanted.detach() - got).abs().max().item())
     assert worst < 1e-4
+
+
+@pytest.mark.parametrize(("method", "rate"), [("exact", 0.1), ("pre-trained", 0.5)])
+def test_a_policy_gradient_step_in_the_page_is_that_of_adapt(evaluate, method, rate):
+    """25 goals for each policy, the same noise: walks, and all parameters after an update."""
+    world, policy = Navigation(), GaussianPolicy((32, 32))
+    kept = load_weights(f"navigation-{method}")
+    params = {name: p.detach().double().requires_grad_() for name, p in kept.items()}
+    names = [f"mean.{i}.{kind}" for i in (0, 2, 4) for kind in ("weight", "bias")] + ["log_std"]
+    goals = world.goals(25, torch.Generator().manual_seed(len(method))).double()
+    goals[::2] *= 0.3  # so near that some walks arrive before an update
+    theta = stacked(params, 25)
+    played = world.play(acting(policy, theta), goals, 20, torch.Generator().manual_seed(4))
+    losses = over_tasks(make_loss(policy, reinforce))
+    phi = adapt(losses, theta, *as_data(played), inner_lr=rate, first_order=True)
+    wanted = torch.cat([phi[name].detach().flatten(1) for name in names], dim=1)
+    dice = torch.Generator().manual_seed(4)  # draws again what `play` drew
+    noise = torch.stack(
+        [torch.randn(25, 20, 2, dtype=torch.float64, generator=dice) for _ in range(100)], dim=1
+    )
+    script = """text => {
+      const [flat, rate, goals, noise] = JSON.parse(text);
+      const world = { horizon: 100, longestMove: 0.1, arrived: 0.01, gamma: 0.99 };
+      const start = unpackPolicy(Float32Array.from(flat), [2, 32, 32, 2]);
+      return JSON.stringify(goals.map((goal, i) => {
+        const walked = walks(start, goal, noise[i], world);
+        const returns = walked.map(({ rewards }) => rewards.reduce((sum, r) => sum + r, 0));
+        return [...returns, ...packPolicy(updated(start, walked, rate, world.gamma))];
+      }));
+    }"""
+    flat = torch.cat([params[name].flatten() for name in names]).tolist()
+    given = json.dumps([flat, rate, goals.tolist(), noise.flatten(1).tolist()])
+    found = torch.tensor(json.loads(evaluate("policy", script, given)), dtype=torch.float64)
+    assert 20 < (played.alive.sum(dim=-1) < 100).sum() < 250  # of 500
+    assert (found[:, :20] - played.returns()).abs().max() < 1e-6
+    assert (found[:, 20:] - wanted).abs().max() < 1e-8
+    assert (wanted - torch.tensor(flat)).abs().max() > 0.05
+
+
+def test_the_noise_of_the_page_is_normal(evaluate):
+    """As many numbers as twenty walks need, for each of ten seeds; they do not know each other."""
+    drawn = torch.tensor(
+        evaluate("policy", "n => range(10).map((s) => normals(1000 + s, n))", 4000)
+    )
+    for moment, wanted in ((1, 0), (2, 1), (3, 0), (4, 3)):
+        assert (drawn**moment).mean().item() == pytest.approx(wanted, abs=0.15)
+    for a, b in ((drawn[1:], drawn[:-1]), (drawn[:, 1:], drawn[:, :-1])):
+        assert abs(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]) < 0.03
 
 
 def test_another_step_size_would_be_seen(evaluate):

@@ -4,6 +4,7 @@ What a figure shows is read off it as a reader would: colours of a map, ends of 
 against the numbers beside the ticks. The figures are built here, small, with data of their own.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,9 +21,13 @@ from torch.nn.functional import mse_loss
 
 from maml_tutorial import (
     MLP,
+    GaussianPolicy,
     ImageClasses,
+    Navigation,
     Task,
+    acting,
     adapt,
+    as_data,
     correct,
     fomaml,
     imaml,
@@ -31,11 +36,14 @@ from maml_tutorial import (
     load_weights,
     make_loss,
     maml,
+    over_tasks,
+    reinforce,
     reptile,
 )
 from maml_tutorial import figures as f
 from maml_tutorial import make_predict as predictor
 from maml_tutorial.figures.page import FOLDER
+from maml_tutorial.navigation import Episodes
 from maml_tutorial.params import stacked
 from maml_tutorial.plots import COLOURS, show
 
@@ -606,6 +614,116 @@ def points_on_one_place(hands: Hands) -> None:
     assert not re.search("NaN|Infinity", hands.drawn() + hands.text(".mf-key"))
 
 
+# Policies that walk to a goal: quiet ones, which stay in the plot and at times arrive.
+
+POLICY, GOAL = GaussianPolicy((8, 8)), (0.06, -0.04)
+
+
+def quiet(seed: int) -> dict:
+    params = {k: 0.5 * p.detach() for k, p in init_params(POLICY, seed=seed).items()}
+    return params | {"log_std": torch.tensor([-1.2, -0.5])}
+
+
+WALKERS = {name: quiet(seed) for seed, name in enumerate(("MAML", "pre-trained"))}
+ALPHAS = {"MAML": (0.3, 0.1, 0.2), "pre-trained": (0.6, 0.3, 0.1)}
+
+
+def find_the_goal():
+    return f.find_the_goal(WALKERS, inner_lr=ALPHAS, goal=GOAL, still=still())
+
+
+@cache
+def page_noise(seed: int) -> torch.Tensor:
+    """What the page draws for twenty walks of a hundred steps: `(horizon, walks, axes)`."""
+    mask, state, found = 0xFFFFFFFF, seed, []
+    for _ in range(8000):
+        state = (state + 0x6D2B79F5) & mask
+        bits = (state ^ state >> 15) * (state | 1) & mask
+        bits ^= (bits + ((bits ^ bits >> 7) * (bits | 61) & mask)) & mask
+        found.append(((bits ^ bits >> 14) + 0.5) / 2**32)
+    far, turn = torch.tensor(found, dtype=torch.float64).view(-1, 2).T
+    return ((-2 * far.log()).sqrt() * (2 * math.pi * turn).cos()).view(100, 20, 2)
+
+
+def rounds(name: str, goal: tuple[float, float], updates: int, seed: int = 1) -> list[Episodes]:
+    """The package's walks with the page's noise, before and after updates."""
+    theta = {k: p.double().requires_grad_() for k, p in WALKERS[name].items()}
+    phi, found = stacked(theta, 1), []
+    for u in range(updates + 1):
+        if u:
+            losses, rate = over_tasks(make_loss(POLICY, reinforce)), ALPHAS[name][u - 1]
+            phi = adapt(losses, phi, *as_data(found[-1]), inner_lr=rate, first_order=True)
+            phi = {k: p.detach().requires_grad_() for k, p in phi.items()}
+        draws, act = iter(page_noise(1000 * seed + u)), acting(POLICY, phi)
+
+        def given(states, draws=draws, act=act):
+            mean, log_std = act(states)
+            return mean + log_std.exp() * next(draws), torch.full_like(mean, -40)
+
+        at = torch.tensor([goal], dtype=torch.float64)
+        found.append(Navigation().play(given, at, 20, torch.Generator()))
+    return found
+
+
+def paths(played: Episodes) -> list[np.ndarray]:
+    """Each walk's places, and where its last step led."""
+    found = []
+    parts = (part[0] for part in (played.states, played.actions, played.alive))
+    for states, actions, alive in zip(*parts, strict=True):
+        steps = int(alive.sum())
+        end = states[steps - 1] + 0.1 * actions[steps - 1].clamp(-1, 1)
+        found.append(torch.cat([states[:steps], end[None]]).numpy())
+    return found
+
+
+def walks_and_updates(hands: Hands) -> None:
+    """Walks, their mean and their returns after each update, as the package's own."""
+    assert "Before an update" not in hands.text(".mf-sum")
+    for updates in (1, 2):
+        hands.find(f"label:text-is(' {updates}') input").check()
+        the_walks(hands, GOAL, updates)
+
+
+def the_walks(hands: Hands, goal: tuple[float, float], updates: int, seed: int = 1) -> None:
+    away = math.hypot(*goal)
+    for i, name in enumerate(WALKERS):
+        played, plot, colour = rounds(name, goal, updates, seed), hands.plot(i), hands.colour(name)
+        assert plot.handles[0] == approx(goal, abs=0.004)
+        wanted = paths(played[-1])
+        drawn = plot.lines(colour)
+        assert [len(path) for path in drawn] == [len(path) for path in wanted]
+        for path, places in zip(drawn, wanted, strict=True):
+            assert path == approx(places, abs=0.004)
+        whole = np.stack([np.pad(p, ((0, 101 - len(p)), (0, 0)), "edge") for p in wanted])
+        _, way = plot.lines("rgb(0, 0, 0)")  # the square of the training's goals, and the mean
+        assert way == approx(whole.mean(axis=0), abs=0.004)
+        end = whole.mean(axis=0)[-1]
+        if np.abs(end).max() < 0.75:  # no dot is drawn beside the plot
+            assert plot.dots[-1] == approx(tuple(end), abs=0.004)
+        said = hands.find(f'.mf-key li:has(span:text-is("{name}")) .mf-number').inner_text()
+        arrived = int((np.abs(whole[:, -1] - goal).max(axis=1) < 0.01).sum())
+        assert numbers(r"(\S+) out, (\d+) arrived", said) == [
+            approx(end @ goal / away, abs=0.0051),
+            arrived,
+        ]
+        cells = hands.find(f".mf-table td:nth-child({i + 2})").all_inner_texts()
+        returns = [p.returns().mean().item() for p in played]
+        assert [number(cell) for cell in cells[: updates + 1]] == approx(returns, abs=0.051)
+    assert numbers(r"goal (\S+) out", hands.text(".mf-sum")) == [approx(away, abs=0.0051)]
+    assert numbers(r"return (\S+)\.$", hands.text(".mf-table + p")) == [
+        approx(-100 * away, abs=0.051)
+    ]
+
+
+def walks_to_another_goal(hands: Hands) -> None:
+    """Nothing of the goal before is left; nor of the noise before."""
+    hands.press("input[type=range] >> nth=0", "ArrowLeft", "ArrowLeft")
+    assert hands.find(".mf-table td").all_inner_texts().count("?") == 4
+    the_walks(hands, (0.02, -0.04), 1)
+    hands.find("button:text('Other walks')").click()
+    the_walks(hands, (0.02, -0.04), 1, seed=2)
+
+
 # Letters: drawings of 4 × 4 fields, each with ink or without, no two alike.
 
 
@@ -812,6 +930,8 @@ CHECKS = {
     a_marker_at_the_last_step: sine_adapt,
     one_step_in_words: sine_adapt,
     the_first_points_are_an_ordinary_draw: pretrained,
+    walks_and_updates: find_the_goal,
+    walks_to_another_goal: find_the_goal,
     the_answers_to_letters: letter_adapt,
     a_game_and_its_score: game_and_score,
     a_game_of_animals: game_of_animals,
@@ -961,6 +1081,22 @@ FAULTS = {
         "[-4.4, -1.9, -0.5, 4.1, 4.7]",
         "[-4.2, -2.2, -0.4, 1.9, 3.6]",
         the_first_points_are_an_ordinary_draw,
+    ),
+    "an update uphill": Fault("policy", "v - rate * by[i]", "v + rate * by[i]", walks_and_updates),
+    "the first step size for all updates": Fault(
+        "find_the_goal", "innerLr[u - 1], world", "innerLr[0], world", walks_and_updates
+    ),
+    "the walks before the update": Fault(
+        "find_the_goal",
+        "const { walked, way } = rounds[state.updates];\n      plot.title",
+        "const { walked, way } = rounds[0];\n      plot.title",
+        walks_and_updates,
+    ),
+    "the walks to the last goal": Fault(
+        "find_the_goal",
+        "{ rounds: [], policies: [learner.policies[0]] }",
+        "{ policies: [learner.policies[0]] }",
+        walks_to_another_goal,
     ),
     "steps forgotten with the task": Fault(
         "letter_adapt",
@@ -1156,6 +1292,7 @@ def test_a_figure_shows_the_packages_numbers(hands, check):
         sine_adapt,
         letter_adapt,
         who_pulls,
+        find_the_goal,
     ],
 )
 def test_a_figure_is_large_enough_for_a_phone(hands, figure):

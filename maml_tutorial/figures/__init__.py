@@ -4,6 +4,7 @@ Each function takes numbers that a notebook has computed, and a still, and retur
 shows: one piece of HTML with a small script of its own. No network, no framework.
 """
 
+from maml_tutorial.figures.find_the_goal import find_the_goal
 from maml_tutorial.figures.landscapes import DEEP, band_levels, drag_theta, m_steps_landscape
 from maml_tutorial.figures.letters import letter_adapt, one_shot_game, your_score
 from maml_tutorial.figures.page import LiveFigure
@@ -16,6 +17,7 @@ __all__ = [
     "band_levels",
     "drag_points",
     "drag_theta",
+    "find_the_goal",
     "letter_adapt",
     "m_steps_landscape",
     "meta_gradient",

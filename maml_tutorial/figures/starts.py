@@ -13,7 +13,7 @@ from maml_tutorial.plots import COLOURS, LEARNERS, Drawing
 _DASHES = {"-": "", "--": " mf-dashed", ":": " mf-dotted", "-.": " mf-dash-dotted"}
 
 
-def _look(learner: str) -> str:
+def look_of(learner: str) -> str:
     """A learner's colour and dashes, as classes of the style sheet."""
     if learner not in LEARNERS:
         raise ValueError(f"unknown learner {learner!r}: plots.LEARNERS has {', '.join(LEARNERS)}")
@@ -42,7 +42,7 @@ def _networks(learners: Mapping[str, Params]) -> dict[str, Any]:
         "learners": [
             {
                 "name": name,
-                "look": _look(name),
+                "look": look_of(name),
                 "weights": pack(torch.cat([p.flatten() for p in params])),
             }
             for name, params in layers.items()
