@@ -203,6 +203,7 @@ class Session:
         return reply
 
     def _note(self, words: str) -> None:
+        words = " ".join(words.split())[:300]  # of an answer, too, that may be long
         if words not in self.notes:
             self.notes.append(words)
 
