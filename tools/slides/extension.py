@@ -8,6 +8,7 @@ that notebook, or `other_chapter:cell`.
   `:only: 1` shows some of them, `:axis: 40` repeats the lowest part, an axis that all share, below
   each; `:moving:` takes the figure that moves.
 - `{printed}` cell, `{table}` cell, `{code}` cell: lines of an output, rows of a table, of code.
+  `:most: 6` of `{printed}` keeps the first six lines.
 - `{predict}`, `{takeaway}`, `{discuss}`: boxes.
 - `{decks}` first last: links to the decks of these chapters.
 - `{notes}` minutes: what the speaker says and asks, and which wrong answers to expect.
@@ -40,6 +41,7 @@ from mathml import mathml, setup_mathml  # noqa: E402
 
 logger = logging.getLogger(__name__)
 MOST_LINES = 12  # of code on a slide
+LONG = 68  # letters of a line in the usual size that fit a slide
 # Room for a picture alone, beside words, and below them, in pixels of a slide of 1280 × 720.
 ROOM = {"wide": 1222, "high": 590}
 BESIDE = {"wide": 720, "high": 684}
@@ -166,12 +168,14 @@ class Printed(FromBook, SphinxDirective):
     """Lines of an output: those that a pattern finds."""
 
     required_arguments = 1
-    option_spec = {"lines": directives.unchanged}
+    option_spec = {"lines": directives.unchanged, "most": directives.positive_int}
 
     def run(self):
-        """Return the lines."""
-        text = self.ask(outputs.lines, self.arguments[0], self.options.get("lines", ""))
-        html = f'<pre class="printed" tabindex="0">{escape(text or "")}</pre>'
+        """Return the lines, in smaller letters where they are long."""
+        text = self.ask(outputs.lines, self.arguments[0], self.options.get("lines", "")) or ""
+        kept = text.split("\n")[: self.options.get("most")]
+        look = "printed long" if max(map(len, kept)) > LONG else "printed"
+        html = f'<pre class="{look}" tabindex="0">{escape(chr(10).join(kept))}</pre>'
         return [nodes.raw("", html, format="html")]
 
 
